@@ -1,0 +1,1 @@
+//! What a host program plugs into a mail transport: delivery agents and directories.

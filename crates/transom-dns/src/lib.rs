@@ -1,0 +1,1 @@
+//! What the DNS says and how far to trust it, for mail.

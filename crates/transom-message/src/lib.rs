@@ -1,0 +1,1 @@
+//! What is inside the envelope: header section, trace fields, delivery status notifications.

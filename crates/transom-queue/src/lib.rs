@@ -1,0 +1,1 @@
+//! Custody of mail: durable spool, scheduler, settlement.

@@ -1,0 +1,1 @@
+//! Where each recipient of a message goes next, and why.

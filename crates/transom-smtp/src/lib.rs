@@ -1,0 +1,1 @@
+//! SMTP as values and as sans-io machines: codec, server session, client session.

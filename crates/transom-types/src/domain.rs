@@ -1,0 +1,190 @@
+//! Domain names as they stand in addresses and in EHLO (RFC 5321 §4.1.2).
+//!
+//! Address literals are in [`literal`](crate::AddressLiteral), names as the DNS sees them in
+//! `transom-dns`.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use crate::shared_str::SharedStr;
+
+/// `Domain = sub-domain *("." sub-domain)`. Keeps the case it was written in and compares without
+/// regard to it.
+///
+/// A label may hold UTF-8 (RFC 6531 §3.3); [`Domain::is_ascii`] tells. Host names with an
+/// underscore are no domains in this grammar. A trailing dot is refused.
+#[derive(Clone, Debug)]
+pub struct Domain(SharedStr);
+
+impl Domain {
+    /// Longest domain, in octets (RFC 5321 §4.5.3.1.2).
+    pub const OCTETS_MAX: usize = 255;
+    /// Longest label, in octets (RFC 1035 §2.3.4).
+    pub const LABEL_OCTETS_MAX: usize = 63;
+
+    /// The name as it was written, without trailing dot.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether every label is ASCII, so that no SMTPUTF8 is needed to send it.
+    pub fn is_ascii(&self) -> bool {
+        self.as_str().is_ascii()
+    }
+
+    /// Whether this is `parent` or lies below it: `a.b.example` is within `b.example`.
+    pub fn is_within(&self, parent: &Self) -> bool {
+        let (own, parent) = (self.as_str().as_bytes(), parent.as_str().as_bytes());
+        let Some(at) = own.len().checked_sub(parent.len()) else { return false };
+        let tail_matches = own.get(at..).is_some_and(|tail| tail.eq_ignore_ascii_case(parent));
+        tail_matches && (at == 0 || own.get(at - 1) == Some(&b'.'))
+    }
+
+    /// The domain in lower case, for tables keyed by domain.
+    #[must_use]
+    pub fn to_lowercase(&self) -> Self {
+        if self.as_str().chars().any(|c| c.is_ascii_uppercase()) {
+            Self(SharedStr::new(&self.as_str().to_ascii_lowercase()))
+        } else {
+            self.clone()
+        }
+    }
+
+    /// The part of a mailbox behind the `@`, already checked by the caller.
+    pub(crate) fn from_checked(text: SharedStr) -> Self {
+        Self(text)
+    }
+
+    /// Checks `text` against the grammar.
+    pub(crate) fn check(text: &str) -> Result<(), ParseDomainError> {
+        if text.is_empty() {
+            return Err(ParseDomainError::Empty);
+        }
+        if text.len() > Self::OCTETS_MAX {
+            return Err(ParseDomainError::TooLong { octets: text.len() });
+        }
+        let mut at = 0;
+        for label in text.split('.') {
+            check_label(label).map_err(|wrong| match wrong {
+                WrongLabel::Length => ParseDomainError::LabelLength { at, octets: label.len() },
+                WrongLabel::Character(offset) => {
+                    ParseDomainError::Character { at: at.saturating_add(offset) }
+                }
+            })?;
+            at = at.saturating_add(label.len()).saturating_add(1);
+        }
+        Ok(())
+    }
+}
+
+enum WrongLabel {
+    Length,
+    Character(usize),
+}
+
+/// `sub-domain = Let-dig [Ldh-str]`, widened by `U-label` (RFC 6531 §3.3).
+fn check_label(label: &str) -> Result<(), WrongLabel> {
+    if label.is_empty() || label.len() > Domain::LABEL_OCTETS_MAX {
+        return Err(WrongLabel::Length);
+    }
+    for (offset, c) in label.char_indices() {
+        let inner = offset != 0 && offset.saturating_add(1) != label.len();
+        let ok = match c {
+            '-' => inner,
+            c if c.is_ascii() => c.is_ascii_alphanumeric(),
+            c => !c.is_control() && !c.is_whitespace(),
+        };
+        if !ok {
+            return Err(WrongLabel::Character(offset));
+        }
+    }
+    Ok(())
+}
+
+impl FromStr for Domain {
+    type Err = ParseDomainError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::check(text)?;
+        Ok(Self(SharedStr::new(text)))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+// [RFC 5321 §2.3.5] domains are compared without regard to case.
+impl PartialEq for Domain {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str().eq_ignore_ascii_case(other.as_str())
+    }
+}
+
+impl Eq for Domain {}
+
+impl PartialEq<str> for Domain {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str().eq_ignore_ascii_case(other)
+    }
+}
+
+impl PartialEq<&str> for Domain {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str().eq_ignore_ascii_case(other)
+    }
+}
+
+impl Hash for Domain {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in self.as_str().bytes() {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+        state.write_u8(0xff);
+    }
+}
+
+impl PartialOrd for Domain {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Domain {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let lower = |d: &Self| d.as_str().to_ascii_lowercase();
+        lower(self).cmp(&lower(other))
+    }
+}
+
+/// Why a text is no [`Domain`]. Offsets count octets from the start of the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseDomainError {
+    /// A character that a label may not hold at this place.
+    #[error("a character at octet {at} does not belong into a domain")]
+    Character {
+        /// Where it stands.
+        at: usize,
+    },
+    /// Nothing was there.
+    #[error("the domain is empty")]
+    Empty,
+    /// A label of no octets, or of more than [`Domain::LABEL_OCTETS_MAX`].
+    #[error("the label at octet {at} has {octets} octets; 1 to 63 are possible")]
+    LabelLength {
+        /// Where the label starts.
+        at: usize,
+        /// Its length.
+        octets: usize,
+    },
+    /// More than [`Domain::OCTETS_MAX`] octets.
+    #[error("the domain has {octets} octets, more than 255")]
+    TooLong {
+        /// Its length.
+        octets: usize,
+    },
+}

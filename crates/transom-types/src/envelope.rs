@@ -1,0 +1,98 @@
+//! The envelope: who sent it, to whom, and with which parameters (RFC 5321 §2.3.1).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{EnvelopeId, ForwardPath, Notify, OriginalRecipient, Ret, ReversePath};
+
+/// What travels with a message but is not in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "an envelope is these three, by RFC 5321 §2.3.1")]
+pub struct Envelope {
+    /// `RFC5321.MailFrom`.
+    pub reverse_path: ReversePath,
+    /// What stood behind MAIL FROM.
+    pub parameters: MailParameters,
+    /// Whom it goes to, in the order of the RCPT commands. A recipient is named by its place here.
+    pub recipients: Vec<Recipient>,
+}
+
+/// One RCPT command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a RCPT command is a path and its parameters")]
+pub struct Recipient {
+    /// `RFC5321.RcptTo`.
+    pub forward_path: ForwardPath,
+    /// What stood behind it.
+    pub parameters: RcptParameters,
+}
+
+impl From<ForwardPath> for Recipient {
+    fn from(forward_path: ForwardPath) -> Self {
+        Self { forward_path, parameters: RcptParameters::default() }
+    }
+}
+
+/// Parameters of MAIL that are kept with the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MailParameters {
+    /// `BODY=` (RFC 6152).
+    pub body: BodyType,
+    /// `ENVID=` (RFC 3461).
+    pub envelope_id: Option<EnvelopeId>,
+    /// `RET=` (RFC 3461).
+    pub ret: Option<Ret>,
+    /// `SIZE=` in octets, as the client declared it (RFC 1870).
+    pub size: Option<u64>,
+    /// `SMTPUTF8` (RFC 6531).
+    pub smtputf8: bool,
+}
+
+/// Parameters of RCPT that are kept with the recipient.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RcptParameters {
+    /// `NOTIFY=` (RFC 3461); absent is [`Notify::DEFAULT`].
+    pub notify: Option<Notify>,
+    /// `ORCPT=` (RFC 3461).
+    pub original_recipient: Option<OriginalRecipient>,
+}
+
+impl RcptParameters {
+    /// What is to be reported, with the default for an absent NOTIFY.
+    pub fn notify_or_default(&self) -> Notify {
+        self.notify.unwrap_or(Notify::DEFAULT)
+    }
+}
+
+/// `BODY=`: what the client says of the content (RFC 6152).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BodyType {
+    /// `7BIT`, which absence means too.
+    #[default]
+    SevenBit,
+    /// `8BITMIME`.
+    EightBitMime,
+}
+
+impl FromStr for BodyType {
+    type Err = ();
+    fn from_str(value: &str) -> Result<Self, Self::Err> {
+        match value {
+            value if value.eq_ignore_ascii_case("7BIT") => Ok(Self::SevenBit),
+            value if value.eq_ignore_ascii_case("8BITMIME") => Ok(Self::EightBitMime),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for BodyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+        })
+    }
+}

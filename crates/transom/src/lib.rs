@@ -1,0 +1,1 @@
+//! The mail transport that Rust programs embed.
