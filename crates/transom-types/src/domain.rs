@@ -52,6 +52,21 @@ impl Domain {
         }
     }
 
+    /// The domain in lower case with its U-labels as A-labels (UTS 46), so that both spellings of
+    /// a domain meet in tables and in the DNS. An ASCII domain is only put into lower case.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainToAsciiError`] where a label is no U-label, or the A-labels are too long.
+    #[cfg(feature = "idna")]
+    pub fn to_ascii(&self) -> Result<Self, DomainToAsciiError> {
+        if self.is_ascii() {
+            return Ok(self.to_lowercase());
+        }
+        let ascii = idna::domain_to_ascii(self.as_str()).map_err(|_| DomainToAsciiError)?;
+        ascii.parse().map_err(|_| DomainToAsciiError)
+    }
+
     /// The part of a mailbox behind the `@`, already checked by the caller.
     pub(crate) fn from_checked(text: SharedStr) -> Self {
         Self(text)
@@ -187,4 +202,36 @@ pub enum ParseDomainError {
         /// Its length.
         octets: usize,
     },
+}
+
+/// The domain has no form in A-labels.
+#[cfg(feature = "idna")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the domain has no form in A-labels")]
+#[non_exhaustive]
+pub struct DomainToAsciiError;
+
+#[cfg(all(test, feature = "idna"))]
+mod to_ascii_tests {
+    use super::*;
+
+    #[test]
+    fn u_labels_and_a_labels_meet() {
+        for (written, ascii) in [
+            ("m\u{fc}nchen.example", "xn--mnchen-3ya.example"),
+            ("M\u{dc}NCHEN.Example", "xn--mnchen-3ya.example"),
+            ("XN--MNCHEN-3YA.example", "xn--mnchen-3ya.example"),
+            ("Contoso.COM", "contoso.com"),
+            ("contoso\u{3002}com", "contoso.com"),
+        ] {
+            let domain: Domain = written.parse().unwrap();
+            assert_eq!(domain.to_ascii().unwrap().as_str(), ascii, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_a_label_is_refused() {
+        let domain: Domain = "\u{fffd}.example".parse().unwrap();
+        assert_eq!(domain.to_ascii(), Err(DomainToAsciiError));
+    }
 }

@@ -24,6 +24,12 @@
 //! Each parser has an error of its own that says what was wrong and where. Limits are constants
 //! beside the type they bound ([`LocalPart::OCTETS_MAX`], [`Domain::OCTETS_MAX`], …).
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `idna` | `Domain::to_ascii`: U-labels as A-labels, so that both spellings of a domain meet |
+//!
 //! # Standards
 //!
 //! | document | what of it |
@@ -49,6 +55,8 @@ mod secret;
 mod shared_str;
 mod status_code;
 
+#[cfg(feature = "idna")]
+pub use domain::DomainToAsciiError;
 pub use domain::{Domain, ParseDomainError};
 pub use dsn_parameters::{
     EnvelopeId, Notify, OriginalRecipient, ParseEnvelopeIdError, ParseNotifyError,
