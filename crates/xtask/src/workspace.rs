@@ -129,7 +129,9 @@ mod tests {
             "description": "d", "license": "MIT",
             "metadata": {"docs": {"rs": {"all-features": true}}},
             "dependencies": [{"name": "b", "kind": "dev", "req": "*", "path": "/w/crates/b"}]
-        }, {"name": "root", "manifest_path": "/w/Cargo.toml", "publish": [], "dependencies": []}]}"#;
+        }, {
+            "name": "root", "manifest_path": "/w/Cargo.toml", "publish": [],
+            "dependencies": []}]}"#;
         let workspace = Workspace::from_metadata(json).unwrap();
         let [a, root] = workspace.members.as_slice() else { panic!("two members") };
         assert!(a.published && a.docs_rs && !root.published);
