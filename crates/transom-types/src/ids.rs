@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The message in this spool: `epoch << 32 | counter`. No spool gives an id twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,8 +58,9 @@ pub struct ParseNetworkMessageIdError;
 
 /// The value of the Message-ID field, angle brackets included (RFC 5322 §3.6.4). What senders
 /// write there is often not in the grammar, so any printable text in angle brackets is taken.
+/// Cloning counts a reference.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InternetMessageId(Box<str>);
+pub struct InternetMessageId(Arc<str>);
 
 impl InternetMessageId {
     /// Longest id, in octets: a header line.
