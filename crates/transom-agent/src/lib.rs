@@ -1,1 +1,65 @@
 //! What a host program plugs into a mail transport: delivery agents and directories.
+//!
+//! The traits are object-safe and asynchronous; a transport keeps them as `Arc<dyn _>`. This crate
+//! holds no transport and does no I/O: what drives an agent is `transom-runtime`, and the Maildir
+//! agent that writes files lives there too. What of Maildir is only a decision, names and folders,
+//! is in [`maildir`].
+//!
+//! ```text
+//! queue ── DeliveryItem (key, envelope, recipients, content) ──► DeliveryAgent::deliver
+//!   ▲                                                                 │ copy made durable
+//!   └────────────── one RecipientResult a recipient ◄─────────────────┘
+//! ```
+//!
+//! A delivery agent in a few lines:
+//!
+//! ```
+//! use transom_agent::{DeliveryAgent, DeliveryItem, async_trait};
+//! use transom_types::{
+//!     AttemptStage, EnhancedStatusCode, Outcome, RecipientResult, Reply, ReplyCode, Status,
+//! };
+//!
+//! struct Discard;
+//!
+//! #[async_trait]
+//! impl DeliveryAgent for Discard {
+//!     fn name(&self) -> &str {
+//!         "discard"
+//!     }
+//!
+//!     async fn deliver(&self, item: DeliveryItem<'_>) -> Vec<RecipientResult> {
+//!         let done = Reply::new(ReplyCode::OK, EnhancedStatusCode::success(1, 5), "discarded");
+//!         let status = Status::local(AttemptStage::Agent, done);
+//!         let result = |recipient: &u32| RecipientResult {
+//!             recipient: *recipient,
+//!             outcome: Outcome::Delivered(status.clone()),
+//!         };
+//!         item.recipients.iter().map(result).collect()
+//!     }
+//! }
+//! ```
+//!
+//! # Errors and limits
+//!
+//! An agent has no error type: each recipient gets an outcome, and a failure that may pass is
+//! [`Outcome::Deferred`](transom_types::Outcome::Deferred). A recipient for which an agent gives
+//! no result is tried again. A directory that cannot answer says [`DirectoryUnavailable`]; the
+//! session then answers 451 and the client comes back.
+//!
+//! # Standards
+//!
+//! | document | what of it |
+//! |---|---|
+//! | RFC 5321 §4.2.5, §6.1 | custody passes only with a durable copy |
+//! | the Maildir convention of qmail | names, folders, `tmp` then `new` |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod content;
+mod delivery;
+mod directory;
+pub mod maildir;
+
+pub use async_trait::async_trait;
+pub use content::{ContentReader, ContentSource};
+pub use delivery::{DeliveryAgent, DeliveryItem, IdempotencyKey};
+pub use directory::{Directory, DirectoryAnswer, DirectoryUnavailable};
