@@ -1,0 +1,103 @@
+//! Names as the DNS has them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use transom_types::Domain;
+
+/// A name to ask the DNS for: ASCII, in lower case, without trailing dot; the root is empty and
+/// prints as `.`.
+///
+/// Wider than a [`Domain`]: labels may hold an underscore (`_dmarc.example`). Labels of other
+/// octets do not occur in mail and are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DomainName(Arc<str>);
+
+impl DomainName {
+    /// Longest name in octets, without trailing dot (RFC 1035 §2.3.4 counts length octets too).
+    pub const OCTETS_MAX: usize = 253;
+    /// Longest label in octets (RFC 1035 §2.3.4).
+    pub const LABEL_OCTETS_MAX: usize = 63;
+
+    /// The root.
+    pub fn root() -> Self {
+        Self("".into())
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name without trailing dot; empty for the root.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DomainName {
+    type Err = ParseDomainNameError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(ParseDomainNameError::Label { at: 0 });
+        }
+        let name = text.strip_suffix('.').unwrap_or(text);
+        if name.is_empty() {
+            return Ok(Self::root());
+        }
+        if name.len() > Self::OCTETS_MAX {
+            return Err(ParseDomainNameError::TooLong { octets: name.len() });
+        }
+        let mut at = 0usize;
+        for label in name.split('.') {
+            if label.is_empty() || label.len() > Self::LABEL_OCTETS_MAX {
+                return Err(ParseDomainNameError::Label { at });
+            }
+            let foreign = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            if let Some(offset) = label.find(foreign) {
+                return Err(ParseDomainNameError::Character { at: at.saturating_add(offset) });
+            }
+            at = at.saturating_add(label.len()).saturating_add(1);
+        }
+        Ok(Self(name.to_ascii_lowercase().into()))
+    }
+}
+
+impl TryFrom<&Domain> for DomainName {
+    type Error = ParseDomainNameError;
+    /// Takes an ASCII domain; U-labels must be made A-labels before (`Domain::to_ascii`).
+    fn try_from(domain: &Domain) -> Result<Self, Self::Error> {
+        domain.as_str().parse()
+    }
+}
+
+impl fmt::Display for DomainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_root() { "." } else { &self.0 })
+    }
+}
+
+/// Why a text is no [`DomainName`]. Offsets count octets from the start of the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseDomainNameError {
+    /// A character other than a letter, a digit, a hyphen or an underscore.
+    #[error("a character at octet {at} does not belong into a name")]
+    Character {
+        /// Where it stands.
+        at: usize,
+    },
+    /// A label of no octets, or of more than [`DomainName::LABEL_OCTETS_MAX`].
+    #[error("the label at octet {at} is empty or longer than 63 octets")]
+    Label {
+        /// Where it starts.
+        at: usize,
+    },
+    /// More than [`DomainName::OCTETS_MAX`] octets.
+    #[error("the name has {octets} octets, more than 253")]
+    TooLong {
+        /// Its length.
+        octets: usize,
+    },
+}
