@@ -1,0 +1,13 @@
+//! The octets of SMTP as values: commands, replies, EHLO keywords, message content.
+//!
+//! What a command may do at which moment is not decided here but in [`server`](crate::server) and
+//! [`client`](crate::client).
+
+pub mod data;
+pub mod ehlo;
+pub mod reply;
+pub mod stuffing;
+
+mod command;
+
+pub use command::{Argument, ArgumentError, Command, CommandError, HelloName, HelloNameError};

@@ -1,0 +1,156 @@
+//! What a session says to its driver: steps, outputs, events, and why it closes.
+
+use std::time::Instant;
+
+use transom_types::{ForwardPath, MailParameters, RcptParameters, ReplyCode, ReversePath};
+
+use crate::codec::{Argument, HelloName};
+
+/// One step of [`ServerSession::poll`](super::ServerSession::poll).
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "octets not reported as consumed must be offered again"]
+#[non_exhaustive]
+pub struct Step<'i> {
+    /// How many octets of the input are done with. The rest is offered again at the next poll.
+    pub consumed: usize,
+    /// What the driver does next.
+    pub output: Output<'i>,
+}
+
+/// What the driver must do next.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a dropped output stalls the session"]
+#[non_exhaustive]
+pub enum Output<'i> {
+    /// Write what is pending and close. Every later poll says the same.
+    ///
+    /// A driver that closes while octets of the peer are unread should first end its own side and
+    /// read on for a moment, or the peer may lose the last reply. An open transaction ends here
+    /// too: what was spooled of it is forgotten.
+    Close(Close),
+    /// A piece of message content, unstuffed, borrowed from the input.
+    Content(&'i [u8]),
+    /// Put this to the application, which answers with
+    /// [`respond`](super::ServerSession::respond) or [`accept`](super::ServerSession::accept).
+    /// Until then the session consumes nothing. Write what is pending before an answer that takes
+    /// time.
+    Event(Event),
+    /// Tell this to the application; nothing is answered. Poll again at once.
+    Notice(Notice),
+    /// Write what is pending, then begin the TLS handshake and report it with
+    /// [`handle_tls_established`](super::ServerSession::handle_tls_established). Octets read
+    /// before the handshake are dropped, never kept.
+    StartTls,
+    /// Write what is pending; nothing more until the peer speaks or this instant comes.
+    Wait(Option<Instant>),
+}
+
+/// A question to the application. Each has a default answer
+/// ([`accept`](super::ServerSession::accept)) and can be refused with a 4yz or 5yz reply. A 421
+/// closes the session whatever it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A peer has connected. Default answer: 220 with the configured greeting. After a refusal
+    /// with a 5yz reply the peer may only quit.
+    Connect,
+    /// Content is about to come, by DATA or the first BDAT of a transaction; at least one
+    /// recipient was accepted. Default answer: 354. A refusal ends the transaction, and
+    /// [`Notice::Reset`] follows.
+    Data,
+    /// The content is complete; the transaction ends with the answer. A positive answer takes
+    /// custody. Default answer: 250 2.6.0.
+    EndOfData {
+        /// Length of the content after unstuffing.
+        octets: u64,
+    },
+    /// EHLO or HELO. Default answer: 250 with the host name and, for EHLO, the extensions. A
+    /// positive reply of the application's own gives the text of the first line; the extensions
+    /// follow it all the same.
+    Hello {
+        /// How the client calls itself. Nobody has checked it.
+        name: HelloName<'static>,
+        /// Whether this is EHLO.
+        esmtp: bool,
+    },
+    /// MAIL: a transaction begins. Default answer: 250 2.1.0.
+    Mail {
+        /// `RFC5321.MailFrom`.
+        reverse_path: ReversePath,
+        /// What stood behind it, already checked against the extensions and the size limit.
+        parameters: MailParameters,
+    },
+    /// RCPT: one more recipient. Default answer: 250 2.1.5.
+    Rcpt {
+        /// `RFC5321.RcptTo`.
+        forward_path: ForwardPath,
+        /// What stood behind it, already checked against the extensions.
+        parameters: RcptParameters,
+    },
+    /// VRFY. Default answer: 252, which says nothing about the mailbox.
+    Vrfy {
+        /// What was asked for.
+        argument: Argument<'static>,
+    },
+}
+
+/// Something the application must know and cannot refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The open transaction is gone: by RSET, EHLO, a content above the size limit, or a refused
+    /// [`Event::Data`]. Forget its envelope and what was spooled of it.
+    Reset,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Close {
+    /// The application answered 421.
+    Application,
+    /// Bare CR, bare LF or NUL in the content, under [`BareNewline::Reject`].
+    ///
+    /// [`BareNewline::Reject`]: crate::codec::data::BareNewline::Reject
+    BareNewline,
+    /// The peer spoke before the greeting.
+    EarlyTalker,
+    /// More errors than [`ServerLimits::errors_max`](super::ServerLimits::errors_max).
+    Errors,
+    /// The length of a BDAT chunk is unknown or absurd, so nothing behind it can be read.
+    Framing,
+    /// More idle commands than [`ServerLimits::junk_max`](super::ServerLimits::junk_max).
+    Junk,
+    /// The peer closed or ended its side.
+    PeerClosed,
+    /// Octets stood behind a command whose reply had to be awaited (RFC 2920 §3.1).
+    Pipelining,
+    /// QUIT.
+    Quit,
+    /// [`shutdown`](super::ServerSession::shutdown) was called.
+    Shutdown,
+    /// The content went on far above the size limit.
+    Size,
+    /// A time limit passed, or content came slower than the minimum rate.
+    Timeout,
+    /// More transactions than
+    /// [`ServerLimits::transactions_max`](super::ServerLimits::transactions_max).
+    Transactions,
+}
+
+/// The caller broke the order of calls. Never caused by the peer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiMisuse {
+    /// An answer without an open event, or a second answer to the same one.
+    #[error("no event is open")]
+    NoOpenEvent,
+    /// A reply this command cannot have, such as 354 to RCPT.
+    #[error("reply {code} does not answer {command}")]
+    WrongSeverity {
+        /// The code of the reply.
+        code: ReplyCode,
+        /// The command, or what else was open.
+        command: &'static str,
+    },
+}
