@@ -94,6 +94,12 @@ pub enum XtextError {
         /// Where the `+` stands.
         at: usize,
     },
+    /// The encoded form has more octets than the parameter may have.
+    #[error("the encoded text has {octets} octets, too many for its parameter")]
+    TooLong {
+        /// The length of the whole parameter value.
+        octets: usize,
+    },
     /// What was decoded is no UTF-8.
     #[error("the decoded text is no UTF-8")]
     Utf8,
@@ -160,9 +166,15 @@ impl OriginalRecipient {
     ///
     /// # Errors
     ///
-    /// [`XtextError`] where `address` holds a control character.
+    /// [`XtextError::Control`] where `address` holds a control character, [`XtextError::TooLong`]
+    /// where its encoded form does not fit into [`OriginalRecipient::OCTETS_MAX`].
     pub fn rfc822(address: &str) -> Result<Self, XtextError> {
-        Ok(Self { address_type: "rfc822".into(), address: Xtext::from_text(address)? })
+        let original = Self { address_type: "rfc822".into(), address: Xtext::from_text(address)? };
+        let octets = original.to_string().len();
+        if octets > Self::OCTETS_MAX {
+            return Err(XtextError::TooLong { octets });
+        }
+        Ok(original)
     }
 
     /// The address type, as written.

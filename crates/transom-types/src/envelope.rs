@@ -78,12 +78,12 @@ pub enum BodyType {
 }
 
 impl FromStr for BodyType {
-    type Err = ();
+    type Err = ParseBodyTypeError;
     fn from_str(value: &str) -> Result<Self, Self::Err> {
         match value {
             value if value.eq_ignore_ascii_case("7BIT") => Ok(Self::SevenBit),
             value if value.eq_ignore_ascii_case("8BITMIME") => Ok(Self::EightBitMime),
-            _ => Err(()),
+            _ => Err(ParseBodyTypeError),
         }
     }
 }
@@ -96,3 +96,9 @@ impl fmt::Display for BodyType {
         })
     }
 }
+
+/// The text is no value of BODY.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("BODY is 7BIT or 8BITMIME")]
+#[non_exhaustive]
+pub struct ParseBodyTypeError;

@@ -22,7 +22,7 @@
 //! # Errors and limits
 //!
 //! Each parser has an error of its own that says what was wrong and where. Limits are constants
-//! beside the type they bound ([`LocalPart::OCTETS_MAX`], [`Domain::OCTETS_MAX`], …).
+//! beside the type they bound ([`LocalPart::OCTETS_MAX`], [`Domain::OCTETS_MAX`]).
 //!
 //! # Features
 //!
@@ -62,7 +62,9 @@ pub use dsn_parameters::{
     EnvelopeId, Notify, OriginalRecipient, ParseEnvelopeIdError, ParseNotifyError,
     ParseOriginalRecipientError, ParseRetError, Ret, Xtext, XtextError,
 };
-pub use envelope::{BodyType, Envelope, MailParameters, RcptParameters, Recipient};
+pub use envelope::{
+    BodyType, Envelope, MailParameters, ParseBodyTypeError, RcptParameters, Recipient,
+};
 pub use ids::{
     InternalMessageId, InternetMessageId, NetworkMessageId, ParseInternetMessageIdError,
     ParseNetworkMessageIdError, SessionId,

@@ -1,6 +1,6 @@
 //! How an attempt ended, recipient by recipient.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
 
 use crate::{EnhancedStatusCode, Reply, Severity, StatusClass};
@@ -109,10 +109,11 @@ pub struct RemoteHost {
 
 impl fmt::Display for RemoteHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address {
-            Some(address) => write!(f, "{} ({address})", self.name),
-            None => f.write_str(&self.name),
+        // The DNS may have named it: what is printed into logs and reports stays on its line.
+        for c in self.name.chars() {
+            f.write_char(if c.is_control() { '?' } else { c })?;
         }
+        self.address.map_or(Ok(()), |address| write!(f, " ({address})"))
     }
 }
 

@@ -110,7 +110,7 @@ impl FromStr for ReplyCode {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let well_formed = matches!(text.as_bytes(), [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9']);
         let number = text.parse().ok().filter(|_| well_formed);
-        number.map(Self).ok_or_else(|| ParseReplyCodeError { found: text.into() })
+        number.map(Self).ok_or_else(|| ParseReplyCodeError { found: excerpt(text) })
     }
 }
 
@@ -125,6 +125,11 @@ impl fmt::Display for ReplyCode {
 #[error("no reply code: three digits, the first 2 to 5, the second 0 to 5")]
 #[non_exhaustive]
 pub struct ParseReplyCodeError {
-    /// What was found instead.
+    /// What was found instead, cut to its first characters.
     pub found: String,
+}
+
+/// The beginning of what a peer said, for an error: the whole could be of any length.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(16).collect()
 }

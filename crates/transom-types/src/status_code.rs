@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::reply_code::excerpt;
+
 /// `status-code = class "." subject "." detail`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EnhancedStatusCode {
@@ -128,7 +130,7 @@ impl FromStr for EnhancedStatusCode {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match Self::parse_prefix(text) {
             Some((code, length)) if length == text.len() => Ok(code),
-            _ => Err(ParseEnhancedStatusCodeError { found: text.into() }),
+            _ => Err(ParseEnhancedStatusCodeError { found: excerpt(text) }),
         }
     }
 }
@@ -144,6 +146,6 @@ impl fmt::Display for EnhancedStatusCode {
 #[error("no enhanced status code: class 2, 4 or 5, then two numbers below 1000, with dots between")]
 #[non_exhaustive]
 pub struct ParseEnhancedStatusCodeError {
-    /// What was found instead.
+    /// What was found instead, cut to its first characters.
     pub found: String,
 }
