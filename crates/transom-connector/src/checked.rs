@@ -1,0 +1,219 @@
+//! A configuration that fits together, and the questions it answers.
+
+use std::cmp::Reverse;
+use std::net::{IpAddr, SocketAddr};
+
+use transom_types::{
+    ConnectorId, Domain, EnhancedStatusCode, ForwardPath, Mailbox, Reply, ReplyCode, ReversePath,
+};
+
+use crate::{
+    AcceptedDomain, AcceptedDomainKind, Configuration, ReceiveConnector, Rights, SendConnector,
+};
+
+/// A configuration whose parts fit together. Immutable; a reload makes another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedConfiguration(Configuration);
+
+impl CheckedConfiguration {
+    pub(crate) fn new(configuration: Configuration) -> Self {
+        Self(configuration)
+    }
+
+    /// What this server calls itself.
+    pub fn server_name(&self) -> &Domain {
+        &self.0.server_name
+    }
+
+    /// What `connector` calls itself.
+    pub fn receive_fqdn<'c>(&'c self, connector: &'c ReceiveConnector) -> &'c Domain {
+        connector.fqdn.as_ref().unwrap_or(&self.0.server_name)
+    }
+
+    /// What `connector` says in EHLO.
+    pub fn send_fqdn<'c>(&'c self, connector: &'c SendConnector) -> &'c Domain {
+        connector.fqdn.as_ref().unwrap_or(&self.0.server_name)
+    }
+
+    /// All receive connectors.
+    pub fn receive_connectors(&self) -> &[ReceiveConnector] {
+        &self.0.receive_connectors
+    }
+
+    /// All send connectors.
+    pub fn send_connectors(&self) -> &[SendConnector] {
+        &self.0.send_connectors
+    }
+
+    /// All accepted domains.
+    pub fn accepted_domains(&self) -> &[AcceptedDomain] {
+        &self.0.accepted_domains
+    }
+
+    /// The send connector of that name.
+    pub fn send_connector(&self, name: &ConnectorId) -> Option<&SendConnector> {
+        self.0.send_connectors.iter().find(|connector| connector.name == *name)
+    }
+
+    /// Where to listen: every binding once, in the order of the connectors. A binding to one
+    /// address is left out where another one has all addresses at that port.
+    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
+        let mut all: Vec<SocketAddr> = Vec::new();
+        for binding in self.0.receive_connectors.iter().flat_map(|c| &c.bindings) {
+            if !all.contains(binding) {
+                all.push(*binding);
+            }
+        }
+        let covered = |one: &SocketAddr| all.iter().any(|other| covers(other, one) && other != one);
+        all.iter().copied().filter(|one| one.port() == 0 || !covered(one)).collect()
+    }
+
+    /// Which connector serves a session from `peer` that came in at `local`. The narrowest remote
+    /// range wins; of equal ones, the binding to that very address. A binding to port 0 serves any
+    /// port that no other binding serves. None: the peer is not served (`421 4.3.2`).
+    pub fn select_receive(&self, local: SocketAddr, peer: IpAddr) -> Option<&ReceiveConnector> {
+        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+        let any_port = SocketAddr::new(local.ip(), 0);
+        self.select_bound(local, peer).or_else(|| self.select_bound(any_port, peer))
+    }
+
+    fn select_bound(&self, local: SocketAddr, peer: IpAddr) -> Option<&ReceiveConnector> {
+        let candidates = self.0.receive_connectors.iter().filter_map(|connector| {
+            let fitting = connector.bindings.iter().filter(|binding| covers(binding, &local));
+            let exact = fitting.map(|binding| binding.ip() == local.ip()).max()?;
+            let width = connector.range_of(peer)?.width();
+            Some(((width, Reverse(exact), &connector.name), connector))
+        });
+        candidates.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, connector)| connector)
+    }
+
+    /// The accepted domain that `domain` belongs to: of several, the longest.
+    pub fn accepted_domain(&self, domain: &Domain) -> Option<&AcceptedDomain> {
+        let domain = domain.to_ascii().ok()?;
+        let matching = self.0.accepted_domains.iter().filter(|entry| entry.matches(&domain));
+        matching.max_by_key(|entry| entry.domain.as_str().len())
+    }
+
+    /// Where mail to `<Postmaster>` goes: the first accepted domain, or the server's own name.
+    pub fn default_domain(&self) -> &Domain {
+        self.0.accepted_domains.first().map_or(&self.0.server_name, |entry| &entry.domain)
+    }
+
+    /// Whether a session with these rights may use this sender.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with the reply to MAIL FROM.
+    pub fn accepts_sender(&self, rights: Rights, path: &ReversePath) -> Result<(), Refusal> {
+        if !rights.contains(Rights::SUBMIT) {
+            return Err(Refusal::NotAuthenticated);
+        }
+        let domain = path.mailbox().and_then(Mailbox::domain);
+        let accepted = domain.as_ref().and_then(|domain| self.accepted_domain(domain));
+        let ours = accepted.is_some_and(|entry| entry.kind == AcceptedDomainKind::Authoritative);
+        if ours && !rights.contains(Rights::ACCEPT_AUTHORITATIVE_DOMAIN_SENDER) {
+            return Err(Refusal::OwnSender);
+        }
+        Ok(())
+    }
+
+    /// Whether a session with these rights may send to this recipient, and whose it is.
+    ///
+    /// Only the domain counts: a local-part such as `user%other.example` is read by nobody here.
+    /// A recipient at an address literal is foreign, our own addresses included, since a server
+    /// behind NAT does not know them all.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with the reply to RCPT TO.
+    pub fn accepts_recipient(
+        &self,
+        rights: Rights,
+        path: &ForwardPath,
+    ) -> Result<RecipientClass, Refusal> {
+        let class = self.classify(path);
+        if class == RecipientClass::Foreign && !rights.contains(Rights::ACCEPT_ANY_RECIPIENT) {
+            return Err(Refusal::RelayDenied);
+        }
+        Ok(class)
+    }
+
+    /// Whose a recipient is.
+    pub fn classify(&self, path: &ForwardPath) -> RecipientClass {
+        // [RFC 5321 §4.5.1] mail to <Postmaster> is taken without a domain.
+        if *path == ForwardPath::Postmaster {
+            return RecipientClass::Postmaster;
+        }
+        let domain = path.domain();
+        match domain.as_ref().and_then(|domain| self.accepted_domain(domain)) {
+            Some(entry) => match entry.kind {
+                AcceptedDomainKind::Authoritative => RecipientClass::Authoritative,
+                AcceptedDomainKind::InternalRelay => RecipientClass::InternalRelay,
+                AcceptedDomainKind::ExternalRelay => RecipientClass::ExternalRelay,
+            },
+            None => RecipientClass::Foreign,
+        }
+    }
+}
+
+/// Whether a connection to `local` comes in at `binding`. `[::]` takes IPv4 too.
+fn covers(binding: &SocketAddr, local: &SocketAddr) -> bool {
+    let address = match binding.ip() {
+        IpAddr::V4(ip) => ip == local.ip() || (ip.is_unspecified() && local.is_ipv4()),
+        IpAddr::V6(ip) => ip == local.ip() || ip.is_unspecified(),
+    };
+    address && binding.port() == local.port()
+}
+
+/// Whose a recipient is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecipientClass {
+    /// In an authoritative domain.
+    Authoritative,
+    /// In an internal relay domain.
+    InternalRelay,
+    /// In an external relay domain.
+    ExternalRelay,
+    /// In no accepted domain.
+    Foreign,
+    /// `<Postmaster>` without a domain.
+    Postmaster,
+}
+
+/// Why a session may not do what it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It may not submit.
+    #[error("the session has no right to submit")]
+    NotAuthenticated,
+    /// It may not use senders in our domains.
+    #[error("the session has no right to use senders in authoritative domains")]
+    OwnSender,
+    /// It may not relay.
+    #[error("the session has no right to relay")]
+    RelayDenied,
+}
+
+impl Refusal {
+    /// What to say to the peer.
+    pub fn reply(self) -> Reply {
+        const POLICY: EnhancedStatusCode = EnhancedStatusCode::permanent(7, 1);
+        match self {
+            Self::NotAuthenticated => Reply::new(
+                ReplyCode::AUTHENTICATION_REQUIRED,
+                POLICY,
+                "Client was not authenticated",
+            ),
+            Self::OwnSender => Reply::new(
+                ReplyCode::MAILBOX_UNAVAILABLE,
+                POLICY,
+                "Client does not have permissions to send as this sender",
+            ),
+            Self::RelayDenied => {
+                Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, POLICY, "Unable to relay")
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The configuration as a host program writes it, and the check of how its parts fit together.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use transom_types::{ConnectorId, Domain};
+
+use crate::{
+    AcceptedDomain, AddressSpace, CheckedConfiguration, ParseAddressSpaceError, ReceiveConnector,
+    RemoteRange, SendConnector, SendDelivery,
+};
+
+/// All that is configured. [`Configuration::check`] makes it usable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// What this server calls itself where a connector says nothing else.
+    pub server_name: Domain,
+    /// How mail comes in.
+    pub receive_connectors: Vec<ReceiveConnector>,
+    /// How mail leaves, to delivery agents too.
+    pub send_connectors: Vec<SendConnector>,
+    /// For which domains mail is taken from anyone. The first is the default one, where mail to
+    /// `<Postmaster>` goes.
+    pub accepted_domains: Vec<AcceptedDomain>,
+}
+
+impl Configuration {
+    /// A server that neither takes nor sends anything.
+    pub fn new(server_name: Domain) -> Self {
+        Self {
+            server_name,
+            receive_connectors: Vec::new(),
+            send_connectors: Vec::new(),
+            accepted_domains: Vec::new(),
+        }
+    }
+
+    /// The same with one receive connector more.
+    #[must_use]
+    pub fn with_receive_connector(mut self, connector: ReceiveConnector) -> Self {
+        self.receive_connectors.push(connector);
+        self
+    }
+
+    /// The same with one send connector more.
+    #[must_use]
+    pub fn with_send_connector(mut self, connector: SendConnector) -> Self {
+        self.send_connectors.push(connector);
+        self
+    }
+
+    /// The same with one accepted domain more.
+    #[must_use]
+    pub fn with_accepted_domain(mut self, domain: AcceptedDomain) -> Self {
+        self.accepted_domains.push(domain);
+        self
+    }
+
+    /// The same with a send connector that brings mail for `domains` (address spaces, such as
+    /// `contoso.com` and `*.contoso.com`) to the delivery agent registered as `agent`.
+    ///
+    /// # Errors
+    ///
+    /// Where one of the domains is no address space.
+    pub fn with_delivery_agent<D: AsRef<str>>(
+        self,
+        agent: &str,
+        domains: impl IntoIterator<Item = D>,
+    ) -> Result<Self, ParseAddressSpaceError> {
+        let spaces = domains.into_iter().map(|domain| domain.as_ref().parse());
+        let spaces = spaces.collect::<Result<Vec<AddressSpace>, _>>()?;
+        Ok(self.with_send_connector(SendConnector::agent(agent, spaces)))
+    }
+
+    /// Checks how the parts fit together.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub fn check(self) -> Result<CheckedConfiguration, ConfigurationErrors> {
+        let mut errors = Vec::new();
+        check_receive_connectors(&self.receive_connectors, &mut errors);
+        check_send_connectors(&self.send_connectors, &mut errors);
+        for (domain, earlier) in with_earlier(&self.accepted_domains) {
+            if earlier.iter().any(|other| other.domain == domain.domain) {
+                let domain = domain.domain.clone();
+                errors.push(ConfigurationError::DuplicateAcceptedDomain { domain });
+            }
+        }
+        if errors.is_empty() {
+            Ok(CheckedConfiguration::new(self))
+        } else {
+            Err(ConfigurationErrors(errors))
+        }
+    }
+}
+
+/// Each item with those before it.
+fn with_earlier<T>(items: &[T]) -> impl Iterator<Item = (&T, &[T])> {
+    items.iter().enumerate().map(|(at, item)| (item, items.get(..at).unwrap_or(&[])))
+}
+
+fn check_receive_connectors(connectors: &[ReceiveConnector], errors: &mut Vec<ConfigurationError>) {
+    for (connector, earlier) in with_earlier(connectors) {
+        let name = || connector.name.clone();
+        if earlier.iter().any(|other| other.name == connector.name) {
+            errors.push(ConfigurationError::DuplicateReceiveConnector { name: name() });
+        }
+        if connector.bindings.is_empty() {
+            errors.push(ConfigurationError::NoBinding { name: name() });
+        }
+        if connector.remote_ranges.is_empty() {
+            errors.push(ConfigurationError::NoRemoteRange { name: name() });
+        }
+        if connector.limits.idle_timeout > connector.limits.session_timeout {
+            errors.push(ConfigurationError::IdleAboveSession { name: name() });
+        }
+        errors.extend(earlier.iter().filter_map(|other| conflict(connector, other)));
+    }
+}
+
+/// Two connectors with a binding in common need ranges that are apart, or one inside the other.
+fn conflict(one: &ReceiveConnector, other: &ReceiveConnector) -> Option<ConfigurationError> {
+    let binding = *one.bindings.iter().find(|binding| other.bindings.contains(binding))?;
+    let pairs = one.remote_ranges.iter().flat_map(|range| {
+        other.remote_ranges.iter().map(move |other_range| (*range, *other_range))
+    });
+    let names = || (one.name.clone(), other.name.clone());
+    for (range, other_range) in pairs {
+        if range == other_range {
+            return Some(ConfigurationError::SameRange { names: names(), binding, range });
+        }
+        let nested = range.covers(&other_range) || other_range.covers(&range);
+        if range.overlaps(&other_range) && !nested {
+            let ranges = (range, other_range);
+            return Some(ConfigurationError::RangesOverlap { names: names(), binding, ranges });
+        }
+    }
+    None
+}
+
+fn check_send_connectors(connectors: &[SendConnector], errors: &mut Vec<ConfigurationError>) {
+    for (connector, earlier) in with_earlier(connectors) {
+        let name = || connector.name.clone();
+        if earlier.iter().any(|other| other.name == connector.name) {
+            errors.push(ConfigurationError::DuplicateSendConnector { name: name() });
+        }
+        if connector.address_spaces.is_empty() {
+            errors.push(ConfigurationError::NoAddressSpace { name: name() });
+        }
+        if matches!(&connector.delivery, SendDelivery::SmartHosts(hosts) if hosts.is_empty()) {
+            errors.push(ConfigurationError::NoSmartHost { name: name() });
+        }
+    }
+}
+
+/// Everything that is wrong with a configuration; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigurationErrors(Vec<ConfigurationError>);
+
+impl ConfigurationErrors {
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigurationError> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for ConfigurationErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for error in &self.0 {
+            write!(f, "{separator}{error}")?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigurationErrors {}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigurationError {
+    /// An accepted domain stands there twice.
+    #[error("the accepted domain {domain} is there twice")]
+    DuplicateAcceptedDomain {
+        /// The domain.
+        domain: Domain,
+    },
+    /// Two receive connectors have one name.
+    #[error("two receive connectors are named \"{name}\"")]
+    DuplicateReceiveConnector {
+        /// The name.
+        name: ConnectorId,
+    },
+    /// Two send connectors have one name.
+    #[error("two send connectors are named \"{name}\"")]
+    DuplicateSendConnector {
+        /// The name.
+        name: ConnectorId,
+    },
+    /// A session would end before its idle time-out could.
+    #[error("receive connector \"{name}\" has an idle time-out above its session time-out")]
+    IdleAboveSession {
+        /// The connector.
+        name: ConnectorId,
+    },
+    /// A send connector serves no domain.
+    #[error("send connector \"{name}\" has no address space")]
+    NoAddressSpace {
+        /// The connector.
+        name: ConnectorId,
+    },
+    /// A receive connector listens nowhere.
+    #[error("receive connector \"{name}\" has no binding")]
+    NoBinding {
+        /// The connector.
+        name: ConnectorId,
+    },
+    /// A receive connector serves no peer.
+    #[error("receive connector \"{name}\" has no remote range")]
+    NoRemoteRange {
+        /// The connector.
+        name: ConnectorId,
+    },
+    /// A send connector delivers by smart hosts and has none.
+    #[error("send connector \"{name}\" has no smart host")]
+    NoSmartHost {
+        /// The connector.
+        name: ConnectorId,
+    },
+    /// Two receive connectors share a binding, and their ranges overlap without one being inside
+    /// the other.
+    #[error(
+        "receive connectors \"{}\" and \"{}\" share {binding}, and their ranges {} and {} overlap",
+        names.0, names.1, ranges.0, ranges.1
+    )]
+    RangesOverlap {
+        /// The connectors.
+        names: (ConnectorId, ConnectorId),
+        /// What they share.
+        binding: SocketAddr,
+        /// The ranges.
+        ranges: (RemoteRange, RemoteRange),
+    },
+    /// Two receive connectors share a binding and a range.
+    #[error(
+        "receive connectors \"{}\" and \"{}\" share {binding} and the range {range}",
+        names.0, names.1
+    )]
+    SameRange {
+        /// The connectors.
+        names: (ConnectorId, ConnectorId),
+        /// What they share.
+        binding: SocketAddr,
+        /// The range.
+        range: RemoteRange,
+    },
+}

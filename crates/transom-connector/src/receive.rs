@@ -1,0 +1,312 @@
+//! Receive connectors: how mail comes in.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use transom_types::{ConnectorId, Domain};
+
+use crate::{Permissions, RemoteRange, Rights};
+
+/// How mail comes in: at which addresses, from which peers, with which rights and limits.
+///
+/// [`Default`] values are those of an Exchange server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiveConnector {
+    /// Unique among the receive connectors.
+    pub name: ConnectorId,
+    /// What it calls itself in the greeting, to EHLO and in Received; none is the server's name.
+    pub fqdn: Option<Domain>,
+    /// Where it listens. `0.0.0.0` is every IPv4 address and `[::]` every address. Port 0 lets the
+    /// system choose.
+    pub bindings: Vec<SocketAddr>,
+    /// Which peers it serves.
+    pub remote_ranges: Vec<RemoteRange>,
+    /// What they may do.
+    pub permissions: Permissions,
+    /// Whether TLS is offered or demanded.
+    pub tls: ReceiveTls,
+    /// What bounds its sessions.
+    pub limits: ReceiveLimits,
+    /// Which extensions EHLO offers.
+    pub extensions: ReceiveExtensions,
+    /// Text of the greeting behind `220` and the name; none is a text of the server's.
+    pub banner: Option<String>,
+}
+
+impl ReceiveConnector {
+    /// A connector for mail from anywhere to the accepted domains: anonymous, no right to relay,
+    /// named `Internet` and its binding.
+    pub fn internet(binding: SocketAddr) -> Self {
+        Self {
+            name: ConnectorId::new(&format!("Internet {binding}")),
+            fqdn: None,
+            bindings: vec![binding],
+            remote_ranges: vec![RemoteRange::ALL_V4, RemoteRange::ALL_V6],
+            permissions: Permissions::anonymous_users(),
+            tls: ReceiveTls::default(),
+            limits: ReceiveLimits::default(),
+            extensions: ReceiveExtensions::default(),
+            banner: None,
+        }
+    }
+
+    /// A connector for peers in `ranges`, which need not authenticate and may relay anywhere,
+    /// named `Relay` and its binding.
+    pub fn relay(binding: SocketAddr, ranges: Vec<RemoteRange>) -> Self {
+        let permissions = Permissions::anonymous_users();
+        let anonymous = permissions.anonymous | Rights::ACCEPT_ANY_RECIPIENT;
+        Self {
+            name: ConnectorId::new(&format!("Relay {binding}")),
+            remote_ranges: ranges,
+            permissions: permissions.with_anonymous(anonymous),
+            ..Self::internet(binding)
+        }
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn with_name(self, name: &str) -> Self {
+        Self { name: ConnectorId::new(name), ..self }
+    }
+
+    /// The same calling itself `fqdn`.
+    #[must_use]
+    pub fn with_fqdn(self, fqdn: Domain) -> Self {
+        Self { fqdn: Some(fqdn), ..self }
+    }
+
+    /// The same listening at `binding` too.
+    #[must_use]
+    pub fn with_binding(mut self, binding: SocketAddr) -> Self {
+        self.bindings.push(binding);
+        self
+    }
+
+    /// The same for other peers.
+    #[must_use]
+    pub fn with_remote_ranges(self, remote_ranges: Vec<RemoteRange>) -> Self {
+        Self { remote_ranges, ..self }
+    }
+
+    /// The same with other permissions.
+    #[must_use]
+    pub fn with_permissions(self, permissions: Permissions) -> Self {
+        Self { permissions, ..self }
+    }
+
+    /// The same with another use of TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: ReceiveTls) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: ReceiveLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same offering other extensions.
+    #[must_use]
+    pub fn with_extensions(self, extensions: ReceiveExtensions) -> Self {
+        Self { extensions, ..self }
+    }
+
+    /// The same with another text in the greeting.
+    #[must_use]
+    pub fn with_banner(self, banner: impl Into<String>) -> Self {
+        Self { banner: Some(banner.into()), ..self }
+    }
+
+    /// The narrowest of the ranges that `peer` is in.
+    pub fn range_of(&self, peer: IpAddr) -> Option<&RemoteRange> {
+        let containing = self.remote_ranges.iter().filter(|range| range.contains(peer));
+        containing.min_by_key(|range| range.width())
+    }
+}
+
+/// Whether a receive connector uses TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReceiveTls {
+    /// STARTTLS is not offered.
+    #[default]
+    Off,
+    /// STARTTLS is offered.
+    Offered,
+    /// STARTTLS is offered, and MAIL FROM is refused before it.
+    Required,
+    /// The connection begins with the TLS handshake (RFC 8314 §3).
+    Implicit,
+}
+
+/// Limits of a receive connector. [`Default`] gives the values of an Exchange server, which are
+/// within RFC 5321 §4.5.3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiveLimits {
+    /// Octets of one message (36 MB, 37,748,736). A bigger one gets `552 5.3.4`; SIZE announces it.
+    pub message_octets_max: u64,
+    /// Recipients of one mail transaction (200). One more gets `452 4.5.3`; LIMITS announces it.
+    pub recipients_max: u32,
+    /// Octets of the header section (256 KiB). A bigger one gets `552 5.3.4`.
+    pub header_octets_max: u64,
+    /// Received fields of one message (60). More are a loop: `554 5.4.6`.
+    pub hops_max: u32,
+    /// Received fields that name this server (5); 0 does not count them. More are a loop:
+    /// `554 5.4.6`.
+    pub own_hops_max: u32,
+    /// Commands refused before the session is closed (5).
+    pub protocol_errors_max: u32,
+    /// How long a session may last, busy or not (10 min).
+    pub session_timeout: Duration,
+    /// How long a session may be silent (5 min).
+    pub idle_timeout: Duration,
+    /// Connections at a time (5,000 from peers other than loopback). A number given here counts
+    /// for loopback peers too.
+    pub connections_max: Option<u32>,
+    /// Connections at a time from one address (20 from peers other than loopback). A number given
+    /// here counts for loopback peers too.
+    pub connections_per_source_max: Option<u32>,
+}
+
+impl Default for ReceiveLimits {
+    fn default() -> Self {
+        Self {
+            message_octets_max: 36 * 1024 * 1024,
+            recipients_max: 200,
+            header_octets_max: 256 * 1024,
+            hops_max: 60,
+            own_hops_max: 5,
+            protocol_errors_max: 5,
+            session_timeout: Duration::from_secs(600),
+            idle_timeout: Duration::from_secs(300),
+            connections_max: None,
+            connections_per_source_max: None,
+        }
+    }
+}
+
+impl ReceiveLimits {
+    /// What an absent [`Self::connections_max`] means for peers other than loopback.
+    pub const CONNECTIONS_MAX: u32 = 5_000;
+    /// What an absent [`Self::connections_per_source_max`] means for peers other than loopback.
+    pub const CONNECTIONS_PER_SOURCE_MAX: u32 = 20;
+
+    /// How many connections there may be for `peer` to be let in; none is no limit.
+    pub fn connections_max_for(&self, peer: IpAddr) -> Option<u32> {
+        self.connections_max.or_else(|| unless_loopback(peer, Self::CONNECTIONS_MAX))
+    }
+
+    /// How many connections `peer` may have; none is no limit.
+    pub fn connections_per_source_max_for(&self, peer: IpAddr) -> Option<u32> {
+        let default = || unless_loopback(peer, Self::CONNECTIONS_PER_SOURCE_MAX);
+        self.connections_per_source_max.or_else(default)
+    }
+
+    /// How big a message of a session with these rights may be; none is no limit.
+    pub fn message_octets_max_for(&self, rights: Rights) -> Option<u64> {
+        let bypass = rights.contains(Rights::BYPASS_MESSAGE_SIZE_LIMIT);
+        (!bypass).then_some(self.message_octets_max)
+    }
+
+    /// The same with another [`Self::message_octets_max`].
+    #[must_use]
+    pub fn with_message_octets_max(self, message_octets_max: u64) -> Self {
+        Self { message_octets_max, ..self }
+    }
+
+    /// The same with another [`Self::recipients_max`].
+    #[must_use]
+    pub fn with_recipients_max(self, recipients_max: u32) -> Self {
+        Self { recipients_max, ..self }
+    }
+
+    /// The same with another [`Self::header_octets_max`].
+    #[must_use]
+    pub fn with_header_octets_max(self, header_octets_max: u64) -> Self {
+        Self { header_octets_max, ..self }
+    }
+
+    /// The same with another [`Self::hops_max`].
+    #[must_use]
+    pub fn with_hops_max(self, hops_max: u32) -> Self {
+        Self { hops_max, ..self }
+    }
+
+    /// The same with another [`Self::own_hops_max`].
+    #[must_use]
+    pub fn with_own_hops_max(self, own_hops_max: u32) -> Self {
+        Self { own_hops_max, ..self }
+    }
+
+    /// The same with another [`Self::protocol_errors_max`].
+    #[must_use]
+    pub fn with_protocol_errors_max(self, protocol_errors_max: u32) -> Self {
+        Self { protocol_errors_max, ..self }
+    }
+
+    /// The same with another [`Self::session_timeout`].
+    #[must_use]
+    pub fn with_session_timeout(self, session_timeout: Duration) -> Self {
+        Self { session_timeout, ..self }
+    }
+
+    /// The same with another [`Self::idle_timeout`].
+    #[must_use]
+    pub fn with_idle_timeout(self, idle_timeout: Duration) -> Self {
+        Self { idle_timeout, ..self }
+    }
+
+    /// The same with a [`Self::connections_max`] that counts for every peer.
+    #[must_use]
+    pub fn with_connections_max(self, connections_max: u32) -> Self {
+        Self { connections_max: Some(connections_max), ..self }
+    }
+
+    /// The same with a [`Self::connections_per_source_max`] that counts for every peer.
+    #[must_use]
+    pub fn with_connections_per_source_max(self, connections_per_source_max: u32) -> Self {
+        Self { connections_per_source_max: Some(connections_per_source_max), ..self }
+    }
+}
+
+fn unless_loopback(peer: IpAddr, max: u32) -> Option<u32> {
+    (!peer.to_canonical().is_loopback()).then_some(max)
+}
+
+/// Which extensions a receive connector offers. STARTTLS follows from [`ReceiveTls`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch an extension, as Exchange has them")]
+#[non_exhaustive]
+pub struct ReceiveExtensions {
+    /// SIZE (RFC 1870); on.
+    pub size: bool,
+    /// PIPELINING (RFC 2920); on.
+    pub pipelining: bool,
+    /// 8BITMIME (RFC 6152); on.
+    pub eight_bit_mime: bool,
+    /// ENHANCEDSTATUSCODES (RFC 2034); on.
+    pub enhanced_status_codes: bool,
+    /// CHUNKING (RFC 3030); on.
+    pub chunking: bool,
+    /// SMTPUTF8 (RFC 6531); on.
+    pub smtputf8: bool,
+    /// DSN (RFC 3461); off, since delivery does not honour its parameters yet.
+    pub dsn: bool,
+}
+
+impl Default for ReceiveExtensions {
+    fn default() -> Self {
+        Self {
+            size: true,
+            pipelining: true,
+            eight_bit_mime: true,
+            enhanced_status_codes: true,
+            chunking: true,
+            smtputf8: true,
+            dsn: false,
+        }
+    }
+}
