@@ -6,9 +6,9 @@
 //! is in [`maildir`].
 //!
 //! ```text
-//! queue ── DeliveryItem (key, envelope, recipients, content) ──► DeliveryAgent::deliver
-//!   ▲                                                                 │ copy made durable
-//!   └────────────── one RecipientResult a recipient ◄─────────────────┘
+//! queue -- DeliveryItem (key, envelope, recipients, content) --> DeliveryAgent::deliver
+//!   ^                                                                 | copy made durable
+//!   `-------------- one RecipientResult a recipient <-----------------+
 //! ```
 //!
 //! A delivery agent in a few lines:
