@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test that panics has failed, which is what it is for"
 )]
@@ -83,7 +84,7 @@ fn every_target_has_a_file_and_every_file_a_target() {
 fn run((name, body): &Target, input: &[u8]) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(input))) {
         let line = format!("{name} failed on b\"{}\"", input.escape_ascii());
-        writeln!(std::io::stderr(), "{line}").unwrap();
+        eprintln!("{line}");
         resume_unwind(panic);
     }
 }
