@@ -70,6 +70,8 @@ impl ReplyCode {
     pub const TRANSACTION_FAILED: Self = Self(554);
     /// 555: parameters not recognized.
     pub const PARAMETERS_NOT_RECOGNIZED: Self = Self(555);
+    /// 556: the domain takes no mail (RFC 7504 §2).
+    pub const DOMAIN_TAKES_NO_MAIL: Self = Self(556);
 
     /// The number.
     pub fn get(self) -> u16 {
