@@ -1,0 +1,170 @@
+//! From an envelope to next hops.
+
+use std::collections::HashMap;
+
+use transom_connector::{CheckedConfiguration, ReceiveLimits, SendConnector, SendDelivery};
+use transom_types::{
+    AttemptStage, ConnectorId, DeliveryType, EnhancedStatusCode, Envelope, ForwardPath, Host,
+    NextHop, NextHopDomain, Outcome, RecipientResult, Reply, ReplyCode, Status, TlsClass,
+};
+
+use crate::selection::Question;
+
+/// What the categorizer must know of a message.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct MessageFacts<'m> {
+    /// Its envelope.
+    pub envelope: &'m Envelope,
+    /// Its size in octets.
+    pub size: u64,
+    /// Received fields in its header section.
+    pub received_count: u32,
+    /// Those of them that name this server.
+    pub own_received_count: u32,
+    /// Received fields that it may have; more are a loop.
+    pub hops_max: u32,
+    /// Those that may name this server; 0 does not count them.
+    pub own_hops_max: u32,
+}
+
+impl<'m> MessageFacts<'m> {
+    /// A message without Received fields, under the limits of [`ReceiveLimits::default`].
+    pub fn new(envelope: &'m Envelope, size: u64) -> Self {
+        let limits = ReceiveLimits::default();
+        Self {
+            envelope,
+            size,
+            received_count: 0,
+            own_received_count: 0,
+            hops_max: limits.hops_max,
+            own_hops_max: limits.own_hops_max,
+        }
+    }
+
+    /// The same with so many Received fields, so many of them naming this server.
+    #[must_use]
+    pub fn with_received(self, received_count: u32, own_received_count: u32) -> Self {
+        Self { received_count, own_received_count, ..self }
+    }
+
+    /// The same under the limits of the connector that it came in by.
+    #[must_use]
+    pub fn with_limits(self, limits: &ReceiveLimits) -> Self {
+        Self { hops_max: limits.hops_max, own_hops_max: limits.own_hops_max, ..self }
+    }
+}
+
+/// Every recipient of a message in exactly one place, by its index in the envelope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Categorized {
+    /// Next hops in the order they first occur, each with its recipients in order.
+    pub groups: Vec<(NextHop, Vec<u32>)>,
+    /// Recipients that go nowhere, to be reported.
+    pub failed: Vec<RecipientResult>,
+}
+
+/// Gives every recipient of a message its next hop, or a failure.
+///
+/// Recipients that stand twice are kept twice, each with its own outcome. `<Postmaster>` goes
+/// where `postmaster` at the default domain goes. Where no connector serves a recipient, its next
+/// hop is [`DeliveryType::Unreachable`], and it waits for another configuration.
+pub fn categorize(configuration: &CheckedConfiguration, facts: &MessageFacts<'_>) -> Categorized {
+    let mut categorized = Categorized::default();
+    let mut place_of: HashMap<NextHop, usize> = HashMap::new();
+    let looping = loop_reply(facts);
+    for (index, recipient) in (0u32..).zip(&facts.envelope.recipients) {
+        let routed = match &looping {
+            Some(reply) => Err(reply.clone()),
+            None => route(configuration, &recipient.forward_path, facts.size),
+        };
+        let next_hop = match routed {
+            Ok(next_hop) => next_hop,
+            Err(reply) => {
+                let outcome = Outcome::Failed(Status::local(AttemptStage::Routing, reply));
+                categorized.failed.push(RecipientResult { recipient: index, outcome });
+                continue;
+            }
+        };
+        let place = place_of.get(&next_hop).copied();
+        match place.and_then(|place| categorized.groups.get_mut(place)) {
+            Some((_, recipients)) => recipients.push(index),
+            None => {
+                place_of.insert(next_hop.clone(), categorized.groups.len());
+                categorized.groups.push((next_hop, vec![index]));
+            }
+        }
+    }
+    categorized
+}
+
+/// [RFC 5321 §6.3] a message that has been at too many hosts goes in circles.
+fn loop_reply(facts: &MessageFacts<'_>) -> Option<Reply> {
+    let own = facts.own_hops_max != 0 && facts.own_received_count > facts.own_hops_max;
+    (facts.received_count > facts.hops_max || own).then(|| {
+        let code = EnhancedStatusCode::permanent(4, 6);
+        let text = "Hop count exceeded - possible mail loop";
+        Reply::new(ReplyCode::TRANSACTION_FAILED, code, text)
+    })
+}
+
+fn route(
+    configuration: &CheckedConfiguration,
+    path: &ForwardPath,
+    size: u64,
+) -> Result<NextHop, Reply> {
+    let host = match path {
+        ForwardPath::Postmaster => Host::Domain(configuration.default_domain().clone()),
+        ForwardPath::Mailbox(mailbox) => mailbox.host(),
+    };
+    let (question, name) = match &host {
+        Host::Domain(domain) => {
+            let ascii = domain.to_ascii().map_err(|_| bad_domain())?;
+            (Question::new(configuration, &ascii, size), ascii.to_string())
+        }
+        Host::Literal(literal) => (Question::literal(configuration, size), literal.to_string()),
+    };
+    match (question.best(), question.too_big()) {
+        (Some((_, connector)), _) => Ok(next_hop(connector, &name)),
+        (None, Some(octets_max)) => Err(too_big(octets_max)),
+        (None, None) => Ok(unreachable()),
+    }
+}
+
+fn next_hop(connector: &SendConnector, domain: &str) -> NextHop {
+    let (kind, domain) = match &connector.delivery {
+        SendDelivery::Agent(agent) => (DeliveryType::DeliveryAgent, agent.clone()),
+        SendDelivery::SmartHosts(hosts) => {
+            let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+            (DeliveryType::SmartHostConnectorDelivery, hosts.join(","))
+        }
+        _ => (DeliveryType::DnsConnectorDelivery, domain.to_owned()),
+    };
+    let domain = NextHopDomain::new(&domain);
+    NextHop { kind, domain, connector: connector.name.clone(), tls: TlsClass::Normal }
+}
+
+fn unreachable() -> NextHop {
+    NextHop {
+        kind: DeliveryType::Unreachable,
+        domain: NextHopDomain::new("Unreachable"),
+        connector: ConnectorId::new(""),
+        tls: TlsClass::Normal,
+    }
+}
+
+fn too_big(octets_max: u64) -> Reply {
+    let text = format!("Message size exceeds the {octets_max} octets of the way to the recipient");
+    Reply::new(ReplyCode::EXCEEDED_STORAGE, EnhancedStatusCode::permanent(3, 4), text)
+}
+
+/// A domain in U-labels that has no form in A-labels exists nowhere.
+fn bad_domain() -> Reply {
+    let code = EnhancedStatusCode::permanent(1, 2);
+    Reply::new(
+        ReplyCode::MAILBOX_UNAVAILABLE,
+        code,
+        "The recipient's domain is no domain of the DNS",
+    )
+}
