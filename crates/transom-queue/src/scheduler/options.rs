@@ -1,0 +1,71 @@
+//! The numbers of a scheduler.
+
+use std::time::Duration;
+
+use crate::retry::RetryProfile;
+
+/// Limits and waits of a [`Scheduler`](super::Scheduler).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchedulerOptions {
+    /// Attempts under way at the same time, all queues together (1,000). Each holds a connection
+    /// or a delivery agent.
+    pub inflight_max: u32,
+    /// Attempts under way at the same time for one queue (40): a large or slow destination can
+    /// take no more than that.
+    pub per_queue_max: u32,
+    /// Attempts with which a queue begins (5); it grows by one for as many successes as it is
+    /// wide, and shrinks when a connection fails beside others that work.
+    pub window_initial: u32,
+    /// How long an empty queue is kept (3 min).
+    pub queue_idle_max: Duration,
+    /// When queues connect again.
+    pub profile: RetryProfile,
+    /// Seed of the jitter. The same seed and calls give the same actions.
+    pub seed: u64,
+}
+
+impl Default for SchedulerOptions {
+    fn default() -> Self {
+        Self {
+            inflight_max: 1000,
+            per_queue_max: 40,
+            window_initial: 5,
+            queue_idle_max: Duration::from_mins(3),
+            profile: RetryProfile::default(),
+            seed: 0,
+        }
+    }
+}
+
+impl SchedulerOptions {
+    /// Sets [`Self::inflight_max`].
+    #[must_use]
+    pub fn with_inflight_max(self, inflight_max: u32) -> Self {
+        Self { inflight_max, ..self }
+    }
+
+    /// Sets [`Self::per_queue_max`].
+    #[must_use]
+    pub fn with_per_queue_max(self, per_queue_max: u32) -> Self {
+        Self { per_queue_max, ..self }
+    }
+
+    /// Sets [`Self::window_initial`].
+    #[must_use]
+    pub fn with_window_initial(self, window_initial: u32) -> Self {
+        Self { window_initial, ..self }
+    }
+
+    /// Sets [`Self::profile`].
+    #[must_use]
+    pub fn with_profile(self, profile: RetryProfile) -> Self {
+        Self { profile, ..self }
+    }
+
+    /// Sets [`Self::seed`].
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+}
