@@ -1,0 +1,111 @@
+//! How a client session behaves.
+
+use std::time::Duration;
+
+use transom_types::RemoteHost;
+
+use crate::codec::HelloName;
+
+/// What a client session needs to know of us and of the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// What we call ourselves in EHLO and HELO.
+    pub helo_name: HelloName<'static>,
+    /// Whom the connection goes to. It stands in every [`Status`](transom_types::Status) that
+    /// the peer's words make.
+    pub remote: RemoteHost,
+    /// Whether STARTTLS is used (opportunistic).
+    pub tls: ClientTls,
+    /// The connection is in TLS before the first octet; STARTTLS is not used then (no).
+    pub implicit_tls: bool,
+    /// How long we wait for the peer.
+    pub timeouts: ClientTimeouts,
+}
+
+impl ClientConfig {
+    /// The defaults: STARTTLS where it is offered, the timeouts of RFC 5321.
+    pub fn new(helo_name: HelloName<'static>, remote: RemoteHost) -> Self {
+        Self {
+            helo_name,
+            remote,
+            tls: ClientTls::default(),
+            implicit_tls: false,
+            timeouts: ClientTimeouts::default(),
+        }
+    }
+
+    /// Sets whether STARTTLS is used.
+    #[must_use]
+    pub fn with_tls(self, tls: ClientTls) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Sets whether the connection is in TLS already.
+    #[must_use]
+    pub fn with_implicit_tls(self, implicit_tls: bool) -> Self {
+        Self { implicit_tls, ..self }
+    }
+
+    /// Sets how long we wait for the peer.
+    #[must_use]
+    pub fn with_timeouts(self, timeouts: ClientTimeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+}
+
+/// Whether a client session uses STARTTLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "how a session is secured; whom to trust is elsewhere")]
+pub enum ClientTls {
+    /// Stay in the clear.
+    Never,
+    /// Where the peer offers it; a peer that offers it and then refuses is served in the clear.
+    #[default]
+    Opportunistic,
+    /// No mail without it.
+    Required,
+}
+
+/// How long a client waits for the peer. The defaults are those of RFC 5321 §4.5.3.2, but for the
+/// greeting: a host that says nothing for a minute is tried later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientTimeouts {
+    /// The greeting (60 s).
+    pub greeting: Duration,
+    /// The reply to EHLO, HELO and STARTTLS (5 min).
+    pub ehlo: Duration,
+    /// The TLS handshake (60 s).
+    pub handshake: Duration,
+    /// The reply to MAIL and to RSET (5 min).
+    pub mail: Duration,
+    /// The reply to RCPT (5 min).
+    pub rcpt: Duration,
+    /// The reply to DATA (2 min).
+    pub data: Duration,
+    /// Each piece of content, until the network took it (3 min).
+    pub content_block: Duration,
+    /// The reply after the final dot (10 min): the peer may scan and store for long, and to give
+    /// up early makes duplicates.
+    pub end_of_data: Duration,
+    /// The reply to QUIT (10 s); nothing depends on it.
+    pub quit: Duration,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
+        Self {
+            greeting: minutes(1),
+            ehlo: minutes(5),
+            handshake: minutes(1),
+            mail: minutes(5),
+            rcpt: minutes(5),
+            data: minutes(2),
+            content_block: minutes(3),
+            end_of_data: minutes(10),
+            quit: Duration::from_secs(10),
+        }
+    }
+}

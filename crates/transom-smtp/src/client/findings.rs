@@ -1,0 +1,94 @@
+//! What the session finds by itself, in the form of a status.
+
+use transom_types::{AttemptStage, EnhancedStatusCode, Outcome, Reply, ReplyCode, Status};
+
+use super::{PeerViolation, RefusalReason};
+
+fn status(
+    stage: AttemptStage,
+    code: ReplyCode,
+    enhanced: EnhancedStatusCode,
+    text: impl Into<std::borrow::Cow<'static, str>>,
+) -> Status {
+    Status::local(stage, Reply::new(code, enhanced, text))
+}
+
+/// The connection is gone.
+pub(super) fn peer_closed(stage: AttemptStage) -> Status {
+    let text = format!("the peer closed the connection ({stage})");
+    status(stage, ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(4, 2), text)
+}
+
+/// The peer says nothing.
+pub(super) fn timed_out(stage: AttemptStage) -> Status {
+    let text = format!("the peer did not answer in time ({stage})");
+    status(stage, ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(4, 2), text)
+}
+
+/// The peer broke the protocol.
+pub(super) fn violation(stage: AttemptStage, what: &PeerViolation) -> Status {
+    let text = format!("the peer broke the protocol ({stage}): {what}");
+    status(stage, ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(5, 0), text)
+}
+
+/// TLS is required and cannot begin.
+pub(super) fn tls_unavailable() -> Status {
+    let text = "TLS is required, and the peer does not offer it";
+    let enhanced = EnhancedStatusCode::transient(7, 10);
+    status(AttemptStage::Tls, ReplyCode::TLS_NOT_AVAILABLE, enhanced, text)
+}
+
+/// The handshake failed.
+pub(super) fn tls_failed() -> Status {
+    let enhanced = EnhancedStatusCode::transient(7, 5);
+    let text = "the TLS handshake failed";
+    status(AttemptStage::Tls, ReplyCode::TLS_NOT_AVAILABLE, enhanced, text)
+}
+
+/// The session ended because we wanted it to.
+pub(super) fn ended_by_us(stage: AttemptStage) -> Status {
+    let enhanced = EnhancedStatusCode::transient(3, 2);
+    status(stage, ReplyCode::LOCAL_ERROR, enhanced, "we ended the session")
+}
+
+/// No reply told what becomes of a recipient.
+pub(super) fn no_answer(stage: AttemptStage) -> Outcome {
+    Outcome::Deferred(peer_closed(stage))
+}
+
+/// The recipient does not fit into this transaction any more.
+pub(super) fn next_transaction() -> Outcome {
+    let enhanced = EnhancedStatusCode::transient(5, 3);
+    let text = "too many recipients for one transaction; goes with the next one";
+    Outcome::Deferred(status(AttemptStage::Rcpt, ReplyCode::INSUFFICIENT_STORAGE, enhanced, text))
+}
+
+/// An address needs SMTPUTF8, and the peer does not offer it.
+pub(super) fn smtputf8_missing() -> Outcome {
+    // [RFC 6531 §3.5] 553 where the server, here known beforehand, does not take the address.
+    let enhanced = EnhancedStatusCode::permanent(6, 7);
+    let text = "the next host does not take internationalized addresses or headers";
+    Outcome::Failed(status(AttemptStage::Mail, ReplyCode::MAILBOX_NAME, enhanced, text))
+}
+
+/// The transaction could not begin.
+pub(super) fn refused(reason: RefusalReason) -> Outcome {
+    let failed = |code, subject, detail, text: String| {
+        let enhanced = EnhancedStatusCode::permanent(subject, detail);
+        Outcome::Failed(status(AttemptStage::Mail, code, enhanced, text))
+    };
+    match reason {
+        RefusalReason::EightBit => {
+            let text = "the next host does not take 8-bit content".to_owned();
+            failed(ReplyCode::TRANSACTION_FAILED, 6, 3, text)
+        }
+        RefusalReason::Smtputf8 => smtputf8_missing(),
+        RefusalReason::Size { size_max } => {
+            let text = format!("the next host takes at most {size_max} octets");
+            failed(ReplyCode::EXCEEDED_STORAGE, 3, 4, text)
+        }
+        RefusalReason::NoRecipients | RefusalReason::NotReady => {
+            Outcome::Deferred(ended_by_us(AttemptStage::Mail))
+        }
+    }
+}
