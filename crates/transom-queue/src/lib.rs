@@ -1,12 +1,18 @@
 //! Custody of mail: durable spool, scheduler, settlement.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod apply;
 pub mod io;
+mod memory;
 mod message;
 pub mod retry;
 pub mod scheduler;
 mod spool;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 
+pub use memory::{MemoryOptions, MemorySpool};
 pub use message::{
     Accepted, ContentFacts, Ingress, IngressKind, Intent, MessageState, RecipientState,
 };

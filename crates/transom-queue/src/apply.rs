@@ -1,0 +1,115 @@
+//! What each operation does to the state of one message: the one text of it, for every store.
+
+use transom_types::{
+    AttemptStage, EnhancedStatusCode, Envelope, InternalMessageId, Outcome, Reply, ReplyCode,
+    Status,
+};
+
+use crate::message::{Accepted, MessageState, RecipientState};
+use crate::spool::{AdminVerb, Fork, Settled, StoreError};
+
+const NO_SUCH_RECIPIENT: StoreError =
+    StoreError::Unreachable("an operation names a recipient that the message has not got");
+
+impl MessageState {
+    /// The state of a message that was just accepted.
+    pub(crate) fn new(accepted: &Accepted) -> Self {
+        let recipients = vec![RecipientState::default(); accepted.envelope.recipients.len()];
+        Self { recipients, ..Self::default() }
+    }
+
+    /// Whether no recipient is open.
+    pub(crate) fn is_complete(&self) -> bool {
+        !self.recipients.iter().any(RecipientState::is_open)
+    }
+
+    /// Outcomes and retry times. Terminal outcomes stay as they are.
+    pub(crate) fn settle(
+        &mut self,
+        settled: &[Settled],
+        delay_notified: bool,
+    ) -> Result<(), StoreError> {
+        for entry in settled {
+            let recipient = self.recipient_mut(entry.recipient)?;
+            if !recipient.is_open() {
+                continue;
+            }
+            recipient.attempts = recipient.attempts.saturating_add(u32::from(entry.attempted));
+            recipient.retry_at = entry.retry_at.filter(|_| !entry.outcome.is_terminal());
+            recipient.outcome = Some(entry.outcome.clone());
+        }
+        let answers =
+            |places: &[u32]| settled.iter().any(|entry| places.contains(&entry.recipient));
+        if self.intent.as_ref().is_some_and(|intent| answers(&intent.recipients)) {
+            self.intent = None;
+        }
+        self.delay_notified |= delay_notified;
+        Ok(())
+    }
+
+    /// Somebody acts on the message.
+    pub(crate) fn administer(&mut self, verb: AdminVerb, actor: &str) {
+        match verb {
+            AdminVerb::Suspend => self.suspended = Some(actor.into()),
+            AdminVerb::Resume => self.suspended = None,
+            AdminVerb::Remove => {
+                let open = self.recipients.iter_mut().filter(|recipient| recipient.is_open());
+                for recipient in open {
+                    recipient.outcome = Some(removed_by(actor));
+                    recipient.retry_at = None;
+                }
+                self.intent = None;
+            }
+        }
+    }
+
+    /// Recipients leave for a copy of the message: what the copy is and how it stands.
+    pub(crate) fn fork(
+        &mut self,
+        id: InternalMessageId,
+        accepted: &Accepted,
+        fork: &Fork,
+    ) -> Result<(Accepted, Self), StoreError> {
+        if fork.recipients.is_empty() {
+            return Err(StoreError::Unreachable("a fork without recipients"));
+        }
+        let mut recipients = Vec::with_capacity(fork.recipients.len());
+        let mut states = Vec::with_capacity(fork.recipients.len());
+        for &place in &fork.recipients {
+            let recipient = self.recipient_mut(place)?;
+            if !recipient.is_open() {
+                return Err(StoreError::Unreachable("a fork takes a recipient that is not open"));
+            }
+            let left = RecipientState {
+                outcome: Some(Outcome::Transferred),
+                retry_at: None,
+                attempts: recipient.attempts,
+            };
+            states.push(std::mem::replace(recipient, left));
+            let at = usize::try_from(place).map_err(|_| NO_SUCH_RECIPIENT)?;
+            let named = accepted.envelope.recipients.get(at).ok_or(NO_SUCH_RECIPIENT)?;
+            recipients.push(named.clone());
+        }
+        let state = Self {
+            recipients: states,
+            intent: None,
+            suspended: self.suspended.clone(),
+            delay_notified: self.delay_notified,
+        };
+        let envelope = Envelope { recipients, ..accepted.envelope.clone() };
+        let copy = Accepted { parent: Some(id), envelope, ..accepted.clone() };
+        Ok((copy, state))
+    }
+
+    fn recipient_mut(&mut self, place: u32) -> Result<&mut RecipientState, StoreError> {
+        let at = usize::try_from(place).map_err(|_| NO_SUCH_RECIPIENT)?;
+        self.recipients.get_mut(at).ok_or(NO_SUCH_RECIPIENT)
+    }
+}
+
+/// The outcome of a recipient whom `actor` took out of the queue.
+fn removed_by(actor: &str) -> Outcome {
+    let text = format!("Removed by {actor}");
+    let reply = Reply::new(ReplyCode::OK, EnhancedStatusCode::success(0, 0), text);
+    Outcome::Removed(Status::local(AttemptStage::Queue, reply))
+}
