@@ -1,45 +1,275 @@
-//! The server side of a session.
+//! The server side of a session: which command may come when, and what is said to it.
+//!
+//! The session reads octets, speaks the protocol, and asks the application at each step that is
+//! not its own to decide. It never looks into the content, knows nobody's rights, and keeps no
+//! buffer. Names and texts of commands are in [`codec`](crate::codec).
+//!
+//! ```text
+//!  octets in ──► poll ──► Event ──► application
+//!                  ▲                    │
+//!                  └── respond, accept ─┘        replies gather in `out`
+//! ```
+//!
+//! The loop of a driver, here with a peer that has said everything at once. A real one writes
+//! `out` and waits for the peer at [`Output::Wait`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//! use transom_smtp::server::{Close, Event, Output, ServerConfig, ServerSession};
+//!
+//! # #[expect(clippy::disallowed_methods, reason = "an example has a clock")]
+//! let now = Instant::now();
+//! let config = Arc::new(ServerConfig::new("mx.example".parse()?));
+//! let mut session = ServerSession::new(config, false, now);
+//! let (mut out, mut said) = (Vec::new(), String::new());
+//! let mut lines = ["EHLO client.example\r\n", "NOOP\r\nQUIT\r\n"].into_iter();
+//! let mut input: Vec<u8> = Vec::new();
+//! loop {
+//!     let step = session.poll(now, &input, &mut out);
+//!     let consumed = step.consumed;
+//!     match step.output {
+//!         Output::Event(Event::Hello { name, .. }) if name.as_str() == "spammer" => {
+//!             session.respond(transom_types::Reply::bare("421".parse()?, "Go away"))?;
+//!         }
+//!         Output::Event(_) => session.accept()?,
+//!         Output::Wait(_deadline) => {
+//!             said.push_str(str::from_utf8(&out)?); // write to the socket
+//!             out.clear();
+//!             match lines.next() { // read from the socket
+//!                 Some(line) => input.extend_from_slice(line.as_bytes()),
+//!                 None => session.handle_eof(now),
+//!             }
+//!         }
+//!         Output::Close(why) => {
+//!             assert_eq!(why, Close::Quit);
+//!             break;
+//!         }
+//!         _ => {}
+//!     }
+//!     input.drain(..consumed);
+//! }
+//! assert!(said.starts_with("220 mx.example ESMTP service ready\r\n250-mx.example"));
+//! assert!(out.starts_with(b"250 2.0.0 OK\r\n221 2.0.0 "));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod answers;
+mod clock;
+mod commands;
 mod config;
+mod content;
 mod output;
+mod replies;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use transom_types::Reply;
+use transom_types::{Reply, Severity};
+
+use crate::codec::data::{BareNewline, ContentDecoder};
+use clock::{Clock, Expired};
 
 pub use config::{Extensions, ServerConfig, ServerLimits};
 pub use output::{ApiMisuse, Close, Event, Notice, Output, Step};
 
 /// A session as the server sees it, from greeting to close.
+///
+/// Call [`poll`](Self::poll) until it says [`Output::Wait`] or [`Output::Close`], answer each
+/// [`Output::Event`], and offer again what was not consumed.
 #[derive(Debug)]
 pub struct ServerSession {
     config: Arc<ServerConfig>,
+    state: State,
+    /// What the application was asked and has not answered, or whose answer was not yet applied.
+    open: Option<Open>,
+    answer: Option<Answer>,
+    /// A chunk that is read over; its reply is said behind it.
+    skipped_chunk: Option<SkippedChunk>,
+    transaction: Transaction,
+    reset_due: bool,
+    /// Inside a command line that is too long already.
+    skipping_line: bool,
+    /// How many commands may still come out of order, because a refusal a moment ago made them so.
+    aftermath: u32,
     tls: bool,
-    now: Instant,
+    esmtp: bool,
+    draining: bool,
+    eof: bool,
+    errors: u32,
+    junk: u32,
+    transactions: u32,
+    clock: Clock,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing was said yet.
+    Connected,
+    /// The application refused the session; only QUIT is left.
+    Refused,
+    /// Greeted, but the client has not yet said who it is.
+    Greeted,
+    /// Between transactions.
+    Identified,
+    /// MAIL was accepted.
+    Envelope,
+    /// Behind 354.
+    Data,
+    /// Between the chunks of a transaction.
+    Chunks,
+    /// Inside a chunk.
+    Chunk {
+        octets: u64,
+        left: u64,
+        last: bool,
+    },
+    /// 220 to STARTTLS was said.
+    StartingTls,
+    Closed(Close),
+}
+
+/// The open event, without what was handed to the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    Connect,
+    Hello { esmtp: bool },
+    Mail { smtputf8: bool },
+    Rcpt,
+    Data,
+    Bdat { octets: u64, last: bool },
+    EndOfData,
+    Vrfy,
+}
+
+impl Open {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "the connection",
+            Self::Hello { .. } => "EHLO",
+            Self::Mail { .. } => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::Bdat { .. } => "BDAT",
+            Self::EndOfData => "the end of data",
+            Self::Vrfy => "VRFY",
+        }
+    }
+
+    /// How a reply that does not refuse grades here.
+    fn positive(self) -> Severity {
+        match self {
+            Self::Data | Self::Bdat { .. } => Severity::PositiveIntermediate,
+            _ => Severity::PositiveCompletion,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Answer {
+    Default,
+    Reply(Reply),
+}
+
+#[derive(Debug)]
+struct SkippedChunk {
+    left: u64,
+    reply: Reply,
+}
+
+/// What counts within one transaction.
+#[derive(Debug)]
+struct Transaction {
+    recipients: u32,
+    octets: u64,
+    smtputf8: bool,
+    oversize: bool,
+    decoder: ContentDecoder,
+}
+
+impl Transaction {
+    fn new(smtputf8: bool) -> Self {
+        let decoder = ContentDecoder::for_data(BareNewline::Reject);
+        Self { recipients: 0, octets: 0, smtputf8, oversize: false, decoder }
+    }
+}
+
+/// What one turn did: how much it consumed, and what the driver is told. Without output the next
+/// turn follows at once.
+struct Turn<'i> {
+    consumed: usize,
+    output: Option<Output<'i>>,
+}
+
+impl<'i> Turn<'i> {
+    fn consumed(consumed: usize) -> Self {
+        Turn { consumed, output: None }
+    }
+
+    fn output(output: Output<'i>) -> Self {
+        Turn { consumed: 0, output: Some(output) }
+    }
 }
 
 impl ServerSession {
     /// A session that has just begun. `tls` says that implicit TLS is already up.
     pub fn new(config: Arc<ServerConfig>, tls: bool, now: Instant) -> Self {
-        Self { config, tls, now }
+        let clock = Clock::new(now, &config.limits);
+        Self {
+            config,
+            state: State::Connected,
+            open: None,
+            answer: None,
+            skipped_chunk: None,
+            transaction: Transaction::new(false),
+            reset_due: false,
+            skipping_line: false,
+            aftermath: 0,
+            tls,
+            esmtp: false,
+            draining: false,
+            eof: false,
+            errors: 0,
+            junk: 0,
+            transactions: 0,
+            clock,
+        }
     }
 
     /// Consumes from `input`, appends what must be written to `out`, takes one step.
     pub fn poll<'i>(&mut self, now: Instant, input: &'i [u8], out: &mut Vec<u8>) -> Step<'i> {
-        let _ = (&self.config, input, out);
-        self.now = now;
-        Step { consumed: 0, output: Output::Wait(None) }
+        self.clock.tick(now);
+        let mut consumed = 0usize;
+        // Each turn without output consumes octets or changes the state towards one that waits.
+        loop {
+            let rest = input.get(consumed..).unwrap_or_default();
+            let turn = self.turn(rest, out);
+            consumed = consumed.saturating_add(turn.consumed);
+            if let Some(output) = turn.output {
+                return Step { consumed, output };
+            }
+        }
     }
 
-    /// Answers the open event. A 421 closes the session.
+    /// Answers the open event. A 421 closes the session. Where ENHANCEDSTATUSCODES is switched
+    /// off, the reply goes out without its enhanced status code.
     ///
     /// # Errors
     ///
     /// Where no event is open, or the reply is none that the open event can have.
     pub fn respond(&mut self, reply: Reply) -> Result<(), ApiMisuse> {
-        drop(reply);
-        Err(ApiMisuse::NoOpenEvent)
+        let Some(open) = self.open.filter(|_| self.answer.is_none()) else {
+            return Err(ApiMisuse::NoOpenEvent);
+        };
+        let severity = reply.code().severity();
+        let refused = matches!(severity, Severity::TransientNegative | Severity::PermanentNegative);
+        if !refused && severity != open.positive() {
+            return Err(ApiMisuse::WrongSeverity { code: reply.code(), command: open.name() });
+        }
+        self.answer = Some(Answer::Reply(reply));
+        Ok(())
     }
 
     /// Answers the open event with its default positive reply.
@@ -48,21 +278,136 @@ impl ServerSession {
     ///
     /// Where no event is open.
     pub fn accept(&mut self) -> Result<(), ApiMisuse> {
-        Err(ApiMisuse::NoOpenEvent)
+        if self.open.is_none() || self.answer.is_some() {
+            return Err(ApiMisuse::NoOpenEvent);
+        }
+        self.answer = Some(Answer::Default);
+        Ok(())
     }
 
     /// The peer sends no more. Commands that have already come are still done.
     pub fn handle_eof(&mut self, now: Instant) {
-        self.now = now;
+        self.clock.tick(now);
+        self.eof = true;
     }
 
-    /// The handshake that [`Output::StartTls`] asked for is done.
+    /// The handshake that [`Output::StartTls`] asked for is done. The session begins anew, without
+    /// a second greeting. Ignored where no handshake was asked for.
     pub fn handle_tls_established(&mut self, now: Instant) {
+        if self.state != State::StartingTls {
+            return;
+        }
+        self.clock.tick(now);
+        self.clock.restart_command(&self.config.limits);
+        // [RFC 3207 §4.2] nothing that the client said before TLS is kept.
+        self.state = State::Greeted;
+        self.esmtp = false;
+        self.aftermath = 0;
         self.tls = true;
-        self.now = now;
     }
 
     /// Ends the session at the next command with 421 4.3.2. A transaction whose content has begun
-    /// is finished first.
-    pub fn shutdown(&mut self) {}
+    /// is finished first. Poll afterwards.
+    pub fn shutdown(&mut self) {
+        self.draining = true;
+    }
+
+    fn turn<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
+        if let Some(open) = self.open {
+            return match self.answer.take() {
+                None => Turn::output(Output::Wait(None)),
+                Some(answer) => self.answered(open, answer, input, out),
+            };
+        }
+        if self.reset_due {
+            self.reset_due = false;
+            return Turn::output(Output::Notice(Notice::Reset));
+        }
+        if self.skipped_chunk.is_some() {
+            return self.skip_chunk(input, out);
+        }
+        match self.state {
+            State::Closed(why) => Turn { consumed: input.len(), output: Some(Output::Close(why)) },
+            State::Connected => self.connected(input, out),
+            State::StartingTls => self.starting_tls(input),
+            State::Data => self.data(input, out),
+            State::Chunk { octets, left, last } => self.chunk(octets, left, last, input, out),
+            State::Refused
+            | State::Greeted
+            | State::Identified
+            | State::Envelope
+            | State::Chunks => self.command_line(input, out),
+        }
+    }
+
+    fn connected<'i>(&mut self, input: &[u8], out: &mut Vec<u8>) -> Turn<'i> {
+        if self.draining {
+            return self.close(replies::SHUTDOWN, Close::Shutdown, out);
+        }
+        // [RFC 5321 §3.1] the server speaks first.
+        if !input.is_empty() {
+            return self.close(replies::EARLY_TALKER, Close::EarlyTalker, out);
+        }
+        self.ask(Open::Connect, Event::Connect)
+    }
+
+    /// Whatever still comes in the clear is dropped.
+    fn starting_tls<'i>(&mut self, input: &[u8]) -> Turn<'i> {
+        let output = match self.clock.idle_deadline() {
+            _ if self.eof => self.closed(Close::PeerClosed),
+            Ok(deadline) => Output::Wait(deadline),
+            Err(Expired) => self.closed(Close::Timeout),
+        };
+        Turn { consumed: input.len(), output: Some(output) }
+    }
+
+    fn ask<'i>(&mut self, open: Open, event: Event) -> Turn<'i> {
+        self.open = Some(open);
+        Turn::output(Output::Event(event))
+    }
+
+    fn say(&self, reply: &Reply, out: &mut Vec<u8>) {
+        if reply.enhanced().is_some() && !self.config.extensions.enhanced_status_codes {
+            Reply::bare(reply.code(), reply.text().to_owned()).write_to(out);
+        } else {
+            reply.write_to(out);
+        }
+    }
+
+    /// Says a last reply.
+    fn close<'i>(&mut self, reply: replies::Fixed, why: Close, out: &mut Vec<u8>) -> Turn<'i> {
+        self.say(&reply.reply(), out);
+        Turn::output(self.closed(why))
+    }
+
+    fn closed<'i>(&mut self, why: Close) -> Output<'i> {
+        self.state = State::Closed(why);
+        self.skipped_chunk = None;
+        self.reset_due = false;
+        Output::Close(why)
+    }
+
+    /// Nothing more can be done with what has come.
+    fn wait<'i>(
+        &mut self,
+        deadline: Result<Option<Instant>, Expired>,
+        out: &mut Vec<u8>,
+    ) -> Turn<'i> {
+        match deadline {
+            _ if self.eof => Turn::output(self.closed(Close::PeerClosed)),
+            Ok(deadline) => Turn::output(Output::Wait(deadline)),
+            Err(Expired) => self.close(replies::TIMEOUT, Close::Timeout, out),
+        }
+    }
+
+    /// The transaction is gone without an answer of the application to its end.
+    fn drop_transaction(&mut self) {
+        self.state = State::Identified;
+        self.reset_due = true;
+    }
+
+    /// Whether the client has been told that it may send commands in groups.
+    fn may_pipeline(&self) -> bool {
+        self.esmtp && self.config.extensions.pipelining
+    }
 }

@@ -1,0 +1,206 @@
+//! A driver in memory: it feeds octets in any cut, answers events, and notes what happened.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use transom_smtp::server::{Close, Event, Notice, Output, ServerConfig, ServerSession};
+use transom_types::{EnhancedStatusCode, Reply};
+
+/// The defaults under the name that all tests use.
+pub fn config() -> ServerConfig {
+    ServerConfig::new("mx.example".parse().unwrap())
+}
+
+/// A reply as it stands on one line: code, perhaps enhanced code, text.
+pub fn reply(line: &str) -> Reply {
+    let (code, text) = line.split_at(3);
+    let (code, text) = (code.parse().unwrap(), text.trim_start());
+    match EnhancedStatusCode::parse_prefix(text) {
+        Some((enhanced, length)) => {
+            Reply::new(code, enhanced, text[length..].trim_start().to_owned())
+        }
+        None => Reply::bare(code, text.to_owned()),
+    }
+}
+
+/// A session, its buffers, and everything that came out of it.
+pub struct Driver {
+    pub session: ServerSession,
+    pub now: Instant,
+    /// What the peer sent and the session has not consumed.
+    pub unread: Vec<u8>,
+    /// What the session said and nobody has taken.
+    pub out: Vec<u8>,
+    /// Events, notices and content, in order, one line each.
+    pub trace: Vec<String>,
+    /// The content of the open transaction.
+    pub content: Vec<u8>,
+    /// The contents that came to their end.
+    pub contents: Vec<Vec<u8>>,
+    pub closed: Option<Close>,
+    pub deadline: Option<Instant>,
+    /// Answers other than the default: the name of an event and the reply.
+    pub answers: VecDeque<(String, Reply)>,
+    /// Most octets that were left unread at a wait.
+    pub unread_max: usize,
+}
+
+impl Driver {
+    /// A session of which nothing has happened yet.
+    pub fn silent(config: ServerConfig) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+        let now = Instant::now();
+        Self {
+            session: ServerSession::new(Arc::new(config), false, now),
+            now,
+            unread: Vec::new(),
+            out: Vec::new(),
+            trace: Vec::new(),
+            content: Vec::new(),
+            contents: Vec::new(),
+            closed: None,
+            deadline: None,
+            answers: VecDeque::new(),
+            unread_max: 0,
+        }
+    }
+
+    /// A session that has been greeted.
+    pub fn new(config: ServerConfig) -> Self {
+        let mut driver = Self::silent(config);
+        driver.run();
+        assert!(driver.take().starts_with("220 mx.example"));
+        driver
+    }
+
+    /// A session that has said EHLO.
+    pub fn identified(config: ServerConfig) -> Self {
+        let mut driver = Self::new(config);
+        assert!(driver.say("EHLO client.example\r\n").starts_with("250-mx.example\r\n"));
+        driver
+    }
+
+    /// A session with a sender and a recipient.
+    pub fn with_recipient(config: ServerConfig) -> Self {
+        let mut driver = Self::identified(config);
+        assert!(driver.say("MAIL FROM:<a@example.org>\r\n").starts_with("250 "));
+        assert!(driver.say("RCPT TO:<b@example.net>\r\n").starts_with("250 "));
+        driver
+    }
+
+    /// A session behind 354.
+    pub fn in_data(config: ServerConfig) -> Self {
+        let mut driver = Self::with_recipient(config);
+        assert!(driver.say("DATA\r\n").starts_with("354 "));
+        driver
+    }
+
+    /// The peer sends, all in one piece; returns what is said to it.
+    pub fn say(&mut self, octets: impl AsRef<[u8]>) -> String {
+        self.feed(octets.as_ref());
+        self.take()
+    }
+
+    /// The peer sends, all in one piece.
+    pub fn feed(&mut self, octets: &[u8]) {
+        self.unread.extend_from_slice(octets);
+        self.run();
+    }
+
+    /// What was said since the last time.
+    pub fn take(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.out)).unwrap()
+    }
+
+    /// Time passes.
+    pub fn advance(&mut self, duration: Duration) {
+        self.now += duration;
+        self.run();
+    }
+
+    /// Polls until the session waits or closes.
+    pub fn run(&mut self) {
+        loop {
+            let step = self.session.poll(self.now, &self.unread, &mut self.out);
+            let consumed = step.consumed;
+            let mut done = false;
+            match step.output {
+                Output::Content(piece) => {
+                    assert!(!piece.is_empty(), "a piece of content is never empty");
+                    self.content.extend_from_slice(piece);
+                }
+                Output::Event(event) => self.answer(&event),
+                Output::Notice(Notice::Reset) => {
+                    self.content.clear();
+                    self.trace.push("Reset".into());
+                }
+                Output::StartTls => {
+                    self.trace.push("StartTls".into());
+                    self.unread.clear();
+                    self.session.handle_tls_established(self.now);
+                    continue;
+                }
+                Output::Wait(deadline) => {
+                    self.deadline = deadline;
+                    done = true;
+                }
+                Output::Close(why) => {
+                    self.closed = Some(why);
+                    done = true;
+                }
+                other => panic!("an output that the driver does not know: {other:?}"),
+            }
+            self.unread.drain(..consumed);
+            if done {
+                self.unread_max = self.unread_max.max(self.unread.len());
+                return;
+            }
+        }
+    }
+
+    fn answer(&mut self, event: &Event) {
+        let (name, line) = describe(event);
+        if let Event::EndOfData { .. } = event {
+            let content = std::mem::take(&mut self.content);
+            self.trace.push(format!("Content \"{}\"", content.escape_ascii()));
+            self.contents.push(content);
+        }
+        self.trace.push(line);
+        let scripted = self.answers.front().is_some_and(|(wanted, _)| wanted == name);
+        match self.answers.pop_front() {
+            Some((_, reply)) if scripted => self.session.respond(reply).unwrap(),
+            other => {
+                if let Some(other) = other {
+                    self.answers.push_front(other);
+                }
+                self.session.accept().unwrap();
+            }
+        }
+    }
+}
+
+/// The name of an event, and the line it makes in a trace.
+fn describe(event: &Event) -> (&'static str, String) {
+    match event {
+        Event::Connect => ("Connect", "Connect".into()),
+        Event::Data => ("Data", "Data".into()),
+        Event::EndOfData { octets } => ("EndOfData", format!("EndOfData {octets}")),
+        Event::Hello { name, esmtp } => {
+            ("Hello", format!("Hello {name} {}", if *esmtp { "esmtp" } else { "smtp" }))
+        }
+        Event::Mail { reverse_path, parameters } => {
+            let mut line = format!("Mail {reverse_path}");
+            if let Some(size) = parameters.size {
+                line += &format!(" size={size}");
+            }
+            if parameters.smtputf8 {
+                line += " smtputf8";
+            }
+            (("Mail"), line + &format!(" {}", parameters.body))
+        }
+        Event::Rcpt { forward_path, .. } => ("Rcpt", format!("Rcpt {forward_path}")),
+        Event::Vrfy { argument } => ("Vrfy", format!("Vrfy {argument}")),
+        other => panic!("an event that the driver does not know: {other:?}"),
+    }
+}

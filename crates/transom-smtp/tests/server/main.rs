@@ -1,0 +1,14 @@
+//! The server session from outside: dialogs, attacks, and the matrix of states and commands.
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod dialogs;
+#[cfg(test)]
+mod driver;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod matrix;
+#[cfg(test)]
+mod smuggling;
