@@ -76,16 +76,7 @@ impl MessageState {
         let mut recipients = Vec::with_capacity(fork.recipients.len());
         let mut states = Vec::with_capacity(fork.recipients.len());
         for &place in &fork.recipients {
-            let recipient = self.recipient_mut(place)?;
-            if !recipient.is_open() {
-                return Err(StoreError::Unreachable("a fork takes a recipient that is not open"));
-            }
-            let left = RecipientState {
-                outcome: Some(Outcome::Transferred),
-                retry_at: None,
-                attempts: recipient.attempts,
-            };
-            states.push(std::mem::replace(recipient, left));
+            states.push(self.transfer(place)?);
             let at = usize::try_from(place).map_err(|_| NO_SUCH_RECIPIENT)?;
             let named = accepted.envelope.recipients.get(at).ok_or(NO_SUCH_RECIPIENT)?;
             recipients.push(named.clone());
@@ -99,6 +90,20 @@ impl MessageState {
         let envelope = Envelope { recipients, ..accepted.envelope.clone() };
         let copy = Accepted { parent: Some(id), envelope, ..accepted.clone() };
         Ok((copy, state))
+    }
+
+    /// A recipient leaves for a copy of the message: how it stood.
+    pub(crate) fn transfer(&mut self, place: u32) -> Result<RecipientState, StoreError> {
+        let recipient = self.recipient_mut(place)?;
+        if !recipient.is_open() {
+            return Err(StoreError::Unreachable("a fork takes a recipient that is not open"));
+        }
+        let left = RecipientState {
+            outcome: Some(Outcome::Transferred),
+            retry_at: None,
+            attempts: recipient.attempts,
+        };
+        Ok(std::mem::replace(recipient, left))
     }
 
     fn recipient_mut(&mut self, place: u32) -> Result<&mut RecipientState, StoreError> {
