@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::Domain;
+
 /// The message in this spool: `epoch << 32 | counter`. No spool gives an id twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_structs, reason = "any number is an id")]
@@ -66,6 +68,12 @@ impl InternetMessageId {
     /// Longest id, in octets: a header line.
     pub const OCTETS_MAX: usize = 998;
 
+    /// A new id for a message that this host writes. The two ids make it unique, `host` is the
+    /// right-hand side that [RFC 5322 §3.6.4] advises.
+    pub fn generate(id: InternalMessageId, network_id: NetworkMessageId, host: &Domain) -> Self {
+        Self(format!("<{id}.{network_id}@{host}>").into())
+    }
+
     /// The id with its angle brackets.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -105,5 +113,18 @@ pub struct SessionId(pub u64);
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016X}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_message_id_is_one() {
+        let host = "mx1.contoso.com".parse().unwrap();
+        let id = InternetMessageId::generate(InternalMessageId(7), NetworkMessageId(255), &host);
+        assert_eq!(id.as_str(), "<7.00000000-0000-0000-0000-0000000000ff@mx1.contoso.com>");
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
     }
 }
