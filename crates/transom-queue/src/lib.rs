@@ -7,6 +7,7 @@ mod memory;
 mod message;
 pub mod retry;
 pub mod scheduler;
+pub mod settle;
 mod spool;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -20,6 +21,10 @@ pub use retry::RetryProfile;
 pub use scheduler::{
     Completed, ConnectionResult, Dispatch, DispatchToken, Enqueue, Overdue, QueueId, QueueStatus,
     QueueView, Scheduler, SchedulerAction, SchedulerOptions, Waiting,
+};
+pub use settle::{
+    Cause, Deadlines, Recovered, RecoveredUnit, ReportDraft, ReportKind, ReportMessage,
+    SettleInput, SettlePolicy, Settlement, Suppression, recover, settle,
 };
 pub use spool::{
     Accept, AdminVerb, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested,
