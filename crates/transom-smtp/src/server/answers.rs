@@ -74,7 +74,7 @@ impl ServerSession {
                 self.state = State::Greeted;
                 reply.unwrap_or_else(|| self.greeting())
             }
-            Open::Hello { esmtp } => return self.identified(esmtp, reply, out),
+            Open::Hello { esmtp } => return self.identified(esmtp, reply.as_ref(), out),
             Open::Mail { smtputf8 } => {
                 self.state = State::Envelope;
                 self.transaction = Transaction::new(smtputf8);
@@ -107,14 +107,14 @@ impl ServerSession {
     }
 
     /// [RFC 5321 §4.1.4] EHLO in a transaction drops it, like RSET.
-    fn identified(&mut self, esmtp: bool, reply: Option<Reply>, out: &mut Vec<u8>) {
+    fn identified(&mut self, esmtp: bool, reply: Option<&Reply>, out: &mut Vec<u8>) {
         if matches!(self.state, State::Envelope | State::Chunks) {
             self.drop_transaction();
         }
         self.state = State::Identified;
         self.aftermath = 0;
         self.esmtp = esmtp;
-        let first = reply.as_ref().and_then(|reply| reply.lines().next());
+        let first = reply.and_then(|reply| reply.lines().next());
         let first = first.unwrap_or(self.config.name.as_str());
         if esmtp {
             self.say(&self.capabilities().to_reply(first), out);
@@ -131,18 +131,19 @@ impl ServerSession {
     fn capabilities(&self) -> Capabilities {
         let offered = self.config.extensions;
         let limits = self.config.limits;
-        let mut announced = Capabilities::default();
-        announced.size = offered.size.map(SizeLimit::Octets);
-        announced.pipelining = offered.pipelining;
-        announced.dsn = offered.dsn;
-        announced.enhanced_status_codes = offered.enhanced_status_codes;
-        // [RFC 3207 §4.2] not offered again behind it.
-        announced.starttls = offered.starttls && !self.tls;
-        announced.eight_bit_mime = offered.eight_bit_mime;
-        announced.chunking = offered.chunking;
-        announced.smtputf8 = offered.smtputf8;
-        announced.recipients_max = Some(limits.recipients_max);
-        announced.transactions_max = Some(limits.transactions_max);
-        announced
+        Capabilities {
+            size: offered.size.map(SizeLimit::Octets),
+            pipelining: offered.pipelining,
+            dsn: offered.dsn,
+            enhanced_status_codes: offered.enhanced_status_codes,
+            // [RFC 3207 §4.2] not offered again behind it.
+            starttls: offered.starttls && !self.tls,
+            eight_bit_mime: offered.eight_bit_mime,
+            chunking: offered.chunking,
+            smtputf8: offered.smtputf8,
+            recipients_max: Some(limits.recipients_max),
+            transactions_max: Some(limits.transactions_max),
+            ..Capabilities::default()
+        }
     }
 }

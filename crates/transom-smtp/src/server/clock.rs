@@ -57,9 +57,12 @@ impl Clock {
         self.restart_command(limits);
         self.octets = self.octets.saturating_add(octets.try_into().unwrap_or(u64::MAX));
         let interval = limits.data_rate_interval.as_secs().max(1);
-        if self.octets >= u64::from(limits.data_rate_min).saturating_mul(interval) {
+        let measure = u64::from(limits.data_rate_min).saturating_mul(interval);
+        if self.octets >= measure {
+            // What is above the measure counts for the next one, so that steps in the arrival do
+            // not matter, but a burst buys no long pause.
+            self.octets = self.octets.checked_rem(measure).unwrap_or(0);
             self.waited = Duration::ZERO;
-            self.octets = 0;
         }
     }
 
@@ -98,7 +101,7 @@ impl Clock {
 }
 
 /// The peer took too long.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Expired;
 
 fn earlier(a: Deadline, b: Deadline) -> Deadline {

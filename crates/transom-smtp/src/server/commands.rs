@@ -49,10 +49,11 @@ impl ServerSession {
     }
 
     fn line<'i>(&mut self, line: &[u8], behind: &[u8], out: &mut Vec<u8>) -> Turn<'i> {
-        let line = match (line, self.config.bare_newline) {
-            ([line @ .., b'\r', b'\n'], _) | ([line @ .., b'\n'], BareNewline::Normalize) => line,
-            // [RFC 5321 §2.3.8] a line ends with CRLF and nothing else.
-            _ => return self.error(&replies::LINE_END.reply(), out),
+        // [RFC 5321 §2.3.8] a line ends with CRLF and nothing else.
+        let (([line @ .., b'\r', b'\n'], _) | ([line @ .., b'\n'], BareNewline::Normalize)) =
+            (line, self.config.bare_newline)
+        else {
+            return self.error(&replies::LINE_END.reply(), out);
         };
         match Command::parse(line) {
             Ok(command) => self.command(command, behind, out),
@@ -187,14 +188,8 @@ impl ServerSession {
             return self.out_of_order(out);
         }
         if self.transaction.recipients >= self.config.limits.recipients_max {
-            return match self.junk(out) {
-                Some(turn) => turn,
-                None => {
-                    // [RFC 5321 §4.5.3.1.10] those accepted so far stay accepted.
-                    self.say(&replies::TOO_MANY_RECIPIENTS.reply(), out);
-                    Turn::consumed(0)
-                }
-            };
+            // [RFC 5321 §4.5.3.1.10] those accepted so far stay accepted.
+            return self.chatter(&replies::TOO_MANY_RECIPIENTS.reply(), out);
         }
         let given = parameters.notify.is_some() || parameters.original_recipient.is_some();
         if given && !(self.config.extensions.dsn && self.esmtp) {

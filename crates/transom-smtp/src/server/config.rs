@@ -195,11 +195,11 @@ impl Default for ServerLimits {
             errors_max: 5,
             junk_max: 100,
             transactions_max: 1_000,
-            command_timeout: Duration::from_secs(5 * 60),
-            session_timeout: Duration::from_secs(10 * 60),
+            command_timeout: Duration::from_mins(5),
+            session_timeout: Duration::from_mins(10),
             command_line_octets_max: 2_048,
             data_rate_min: 100,
-            data_rate_interval: Duration::from_secs(60),
+            data_rate_interval: Duration::from_mins(1),
         }
     }
 }

@@ -11,9 +11,12 @@ const SKIPPED_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 impl ServerSession {
     /// Behind 354.
     pub(super) fn data<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
+        if self.transaction.oversize && self.far_above_size(self.transaction.octets) {
+            return self.close(replies::TOO_LARGE, Close::Size, out);
+        }
         let step = self.transaction.decoder.decode(input);
         let mut turn = match step.piece {
-            ContentPiece::Content(content) => self.content(content, out),
+            ContentPiece::Content(content) => self.content(content),
             ContentPiece::End => self.end_of_data(out),
             ContentPiece::Incomplete => self.content_wait(out),
             ContentPiece::Refused(_) => self.close(replies::ILLEGAL_OCTET, Close::BareNewline, out),
@@ -22,16 +25,13 @@ impl ServerSession {
         turn
     }
 
-    fn content<'i>(&mut self, content: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
+    fn content<'i>(&mut self, content: &'i [u8]) -> Turn<'i> {
         self.clock.content(content.len(), &self.config.limits);
         let octets = u64::try_from(content.len()).unwrap_or(u64::MAX);
         let fits = !self.above_size(octets);
         self.transaction.octets = self.transaction.octets.saturating_add(octets);
         if fits {
             return Turn::output(Output::Content(content));
-        }
-        if self.far_above_size(self.transaction.octets) {
-            return self.close(replies::TOO_LARGE, Close::Size, out);
         }
         if self.transaction.oversize {
             return Turn::consumed(0);

@@ -80,6 +80,7 @@ pub use output::{ApiMisuse, Close, Event, Notice, Output, Step};
 /// Call [`poll`](Self::poll) until it says [`Output::Wait`] or [`Output::Close`], answer each
 /// [`Output::Event`], and offer again what was not consumed.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub struct ServerSession {
     config: Arc<ServerConfig>,
     state: State,

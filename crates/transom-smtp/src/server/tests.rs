@@ -1,1 +1,62 @@
+//! What only a look inside can tell, and the contract with the caller.
 
+#![expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+
+use super::*;
+
+fn session() -> ServerSession {
+    let config = ServerConfig::new("mx.example".parse().unwrap());
+    ServerSession::new(Arc::new(config), false, Instant::now())
+}
+
+fn assert_send_sync<T: Send + Sync>() {}
+
+#[test]
+fn session_is_small_and_may_move_between_threads() {
+    assert_send_sync::<ServerSession>();
+    let octets = size_of::<ServerSession>();
+    assert!(octets <= 1024, "a session has {octets} octets");
+}
+
+#[test]
+fn answer_without_open_event_is_misuse() {
+    let mut session = session();
+    assert_eq!(session.accept(), Err(ApiMisuse::NoOpenEvent));
+    let (now, mut out) = (Instant::now(), Vec::new());
+    assert_eq!(session.poll(now, b"", &mut out).output, Output::Event(Event::Connect));
+    assert_eq!(session.accept(), Ok(()));
+    // The second answer to the same event.
+    assert_eq!(session.accept(), Err(ApiMisuse::NoOpenEvent));
+    let reply = Reply::bare(transom_types::ReplyCode::READY, "hello");
+    assert_eq!(session.respond(reply), Err(ApiMisuse::NoOpenEvent));
+}
+
+#[test]
+fn reply_of_the_wrong_kind_is_misuse_and_leaves_the_event_open() {
+    let mut session = session();
+    let (now, mut out) = (Instant::now(), Vec::new());
+    let _ = session.poll(now, b"", &mut out);
+    let code = transom_types::ReplyCode::START_MAIL_INPUT;
+    let misuse = session.respond(Reply::bare(code, "go on"));
+    let expected = ApiMisuse::WrongSeverity { code, command: "the connection" };
+    assert_eq!(misuse, Err(expected.clone()));
+    assert_eq!(expected.to_string(), "reply 354 does not answer the connection");
+    assert_eq!(session.accept(), Ok(()));
+}
+
+#[test]
+fn data_is_granted_by_354_alone() {
+    let open = Open::Data;
+    assert_eq!(open.positive(), Severity::PositiveIntermediate);
+    assert_eq!(Open::Bdat { octets: 1, last: true }.positive(), open.positive());
+    for open in [
+        Open::Connect,
+        Open::Hello { esmtp: true },
+        Open::Mail { smtputf8: false },
+        Open::Rcpt,
+        Open::EndOfData,
+        Open::Vrfy,
+    ] {
+        assert_eq!(open.positive(), Severity::PositiveCompletion, "{}", open.name());
+    }
+}

@@ -56,10 +56,12 @@ fn dialogs_run_the_same_in_any_cut() {
 
 fn run(name: &str, text: &str, cut: Cut) {
     let lines: Vec<&str> = text.lines().collect();
-    let mut driver = Driver::silent(lines.iter().fold(config(), |config, line| {
-        line.strip_prefix("@ ").map_or(config.clone(), |option_text| option(config, option_text))
-    }));
-    let mut started = lines.iter().any(|line| *line == "@ silent");
+    let mut driver =
+        Driver::silent(lines.iter().fold(config(), |config, line| match line.strip_prefix("@ ") {
+            Some(text) => option(config, text),
+            None => config,
+        }));
+    let mut started = lines.contains(&"@ silent");
     let mut group = Vec::new();
     let mut events = Vec::new();
     for (number, line) in lines.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! A driver in memory: it feeds octets in any cut, answers events, and notes what happened.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,47 +9,47 @@ use transom_smtp::server::{Close, Event, Notice, Output, ServerConfig, ServerSes
 use transom_types::{EnhancedStatusCode, Reply};
 
 /// The defaults under the name that all tests use.
-pub fn config() -> ServerConfig {
+pub(crate) fn config() -> ServerConfig {
     ServerConfig::new("mx.example".parse().unwrap())
 }
 
 /// A reply as it stands on one line: code, perhaps enhanced code, text.
-pub fn reply(line: &str) -> Reply {
+pub(crate) fn reply(line: &str) -> Reply {
     let (code, text) = line.split_at(3);
     let (code, text) = (code.parse().unwrap(), text.trim_start());
     match EnhancedStatusCode::parse_prefix(text) {
         Some((enhanced, length)) => {
-            Reply::new(code, enhanced, text[length..].trim_start().to_owned())
+            Reply::new(code, enhanced, text.split_at(length).1.trim_start().to_owned())
         }
         None => Reply::bare(code, text.to_owned()),
     }
 }
 
 /// A session, its buffers, and everything that came out of it.
-pub struct Driver {
-    pub session: ServerSession,
-    pub now: Instant,
+pub(crate) struct Driver {
+    pub(crate) session: ServerSession,
+    pub(crate) now: Instant,
     /// What the peer sent and the session has not consumed.
-    pub unread: Vec<u8>,
+    pub(crate) unread: Vec<u8>,
     /// What the session said and nobody has taken.
-    pub out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
     /// Events, notices and content, in order, one line each.
-    pub trace: Vec<String>,
+    pub(crate) trace: Vec<String>,
     /// The content of the open transaction.
-    pub content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
     /// The contents that came to their end.
-    pub contents: Vec<Vec<u8>>,
-    pub closed: Option<Close>,
-    pub deadline: Option<Instant>,
+    pub(crate) contents: Vec<Vec<u8>>,
+    pub(crate) closed: Option<Close>,
+    pub(crate) deadline: Option<Instant>,
     /// Answers other than the default: the name of an event and the reply.
-    pub answers: VecDeque<(String, Reply)>,
+    pub(crate) answers: VecDeque<(String, Reply)>,
     /// Most octets that were left unread at a wait.
-    pub unread_max: usize,
+    pub(crate) unread_max: usize,
 }
 
 impl Driver {
     /// A session of which nothing has happened yet.
-    pub fn silent(config: ServerConfig) -> Self {
+    pub(crate) fn silent(config: ServerConfig) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
         let now = Instant::now();
         Self {
@@ -67,7 +68,7 @@ impl Driver {
     }
 
     /// A session that has been greeted.
-    pub fn new(config: ServerConfig) -> Self {
+    pub(crate) fn new(config: ServerConfig) -> Self {
         let mut driver = Self::silent(config);
         driver.run();
         assert!(driver.take().starts_with("220 mx.example"));
@@ -75,14 +76,14 @@ impl Driver {
     }
 
     /// A session that has said EHLO.
-    pub fn identified(config: ServerConfig) -> Self {
+    pub(crate) fn identified(config: ServerConfig) -> Self {
         let mut driver = Self::new(config);
         assert!(driver.say("EHLO client.example\r\n").starts_with("250-mx.example\r\n"));
         driver
     }
 
     /// A session with a sender and a recipient.
-    pub fn with_recipient(config: ServerConfig) -> Self {
+    pub(crate) fn with_recipient(config: ServerConfig) -> Self {
         let mut driver = Self::identified(config);
         assert!(driver.say("MAIL FROM:<a@example.org>\r\n").starts_with("250 "));
         assert!(driver.say("RCPT TO:<b@example.net>\r\n").starts_with("250 "));
@@ -90,37 +91,37 @@ impl Driver {
     }
 
     /// A session behind 354.
-    pub fn in_data(config: ServerConfig) -> Self {
+    pub(crate) fn in_data(config: ServerConfig) -> Self {
         let mut driver = Self::with_recipient(config);
         assert!(driver.say("DATA\r\n").starts_with("354 "));
         driver
     }
 
     /// The peer sends, all in one piece; returns what is said to it.
-    pub fn say(&mut self, octets: impl AsRef<[u8]>) -> String {
+    pub(crate) fn say(&mut self, octets: impl AsRef<[u8]>) -> String {
         self.feed(octets.as_ref());
         self.take()
     }
 
     /// The peer sends, all in one piece.
-    pub fn feed(&mut self, octets: &[u8]) {
+    pub(crate) fn feed(&mut self, octets: &[u8]) {
         self.unread.extend_from_slice(octets);
         self.run();
     }
 
     /// What was said since the last time.
-    pub fn take(&mut self) -> String {
+    pub(crate) fn take(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.out)).unwrap()
     }
 
     /// Time passes.
-    pub fn advance(&mut self, duration: Duration) {
+    pub(crate) fn advance(&mut self, duration: Duration) {
         self.now += duration;
         self.run();
     }
 
     /// Polls until the session waits or closes.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         loop {
             let step = self.session.poll(self.now, &self.unread, &mut self.out);
             let consumed = step.consumed;
@@ -192,12 +193,12 @@ fn describe(event: &Event) -> (&'static str, String) {
         Event::Mail { reverse_path, parameters } => {
             let mut line = format!("Mail {reverse_path}");
             if let Some(size) = parameters.size {
-                line += &format!(" size={size}");
+                let _ = write!(line, " size={size}");
             }
             if parameters.smtputf8 {
                 line += " smtputf8";
             }
-            (("Mail"), line + &format!(" {}", parameters.body))
+            ("Mail", format!("{line} {}", parameters.body))
         }
         Event::Rcpt { forward_path, .. } => ("Rcpt", format!("Rcpt {forward_path}")),
         Event::Vrfy { argument } => ("Vrfy", format!("Vrfy {argument}")),

@@ -1,1 +1,140 @@
-//! limits
+//! Deadlines, rates and numbers.
+
+use std::time::Duration;
+
+use transom_smtp::server::{Close, Output};
+
+use crate::driver::{Driver, config};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn wait_names_the_deadline_that_comes_first() {
+    let driver = Driver::new(config());
+    assert_eq!(driver.deadline, Some(driver.now + 300 * SECOND));
+    let mut driver = Driver::new(config());
+    for _ in 0..2 {
+        driver.advance(200 * SECOND);
+        driver.say("NOOP\r\n");
+    }
+    // 400 s have passed: the session's end comes before another idle time-out.
+    assert_eq!(driver.deadline, Some(driver.now + 200 * SECOND));
+}
+
+#[test]
+fn answer_of_the_application_starts_the_wait_anew() {
+    let mut driver = Driver::identified(config());
+    let (mut out, start) = (Vec::new(), driver.now);
+    let step = driver.session.poll(start, b"MAIL FROM:<>\r\n", &mut out);
+    assert!(matches!(step.output, Output::Event(_)));
+    driver.session.accept().unwrap();
+    driver.now += 299 * SECOND;
+    driver.run();
+    assert_eq!(driver.closed, None);
+    assert_eq!(driver.deadline, Some(driver.now + 300 * SECOND));
+}
+
+#[test]
+fn content_slower_than_the_minimum_rate_ends_the_session() {
+    let mut driver = Driver::in_data(config());
+    for _ in 0..59 {
+        driver.advance(SECOND);
+        driver.feed(&[b'x'; 99]);
+        assert_eq!(driver.closed, None);
+    }
+    driver.advance(SECOND);
+    assert_eq!(driver.closed, Some(Close::Timeout));
+    assert!(driver.take().starts_with("421 4.4.2 "));
+}
+
+#[test]
+fn slow_content_may_last_longer_than_the_session() {
+    let mut driver = Driver::in_data(config());
+    for _ in 0..1_200 {
+        driver.feed(&[b'x'; 101]);
+        driver.advance(SECOND);
+        assert_eq!(driver.closed, None);
+    }
+    assert!(driver.say("\r\n.\r\n").starts_with("250 2.6.0 "));
+    // But then it is over.
+    assert_eq!(driver.closed, Some(Close::Timeout));
+}
+
+#[test]
+fn time_that_the_application_takes_is_not_the_peers() {
+    let mut driver = Driver::in_data(config());
+    driver.feed(b"x");
+    driver.advance(40 * SECOND);
+    driver.feed(b"x");
+    // The driver comes back late with a piece that has long been there.
+    let mut out = Vec::new();
+    let step = driver.session.poll(driver.now, b"yy", &mut out);
+    assert_eq!(step.output, Output::Content(b"yy"));
+    driver.now += 100 * SECOND;
+    driver.run();
+    assert_eq!(driver.closed, None);
+    assert_eq!(driver.deadline, Some(driver.now + 20 * SECOND));
+}
+
+#[test]
+fn slow_chunks_end_the_session_like_slow_data() {
+    for command in ["BDAT 10000\r\n", "RSET\r\nBDAT 10000\r\n"] {
+        let mut driver = Driver::with_recipient(config());
+        driver.feed(command.as_bytes());
+        driver.feed(&[b'x'; 1000]);
+        driver.advance(59 * SECOND);
+        assert_eq!(driver.closed, None);
+        driver.advance(SECOND);
+        assert_eq!(driver.closed, Some(Close::Timeout), "{command:?}");
+    }
+}
+
+#[test]
+fn transactions_above_the_limit_are_sent_to_the_next_session() {
+    let limits = config().limits.with_transactions_max(2);
+    let mut driver = Driver::identified(config().with_limits(limits));
+    for _ in 0..2 {
+        assert!(driver.say("MAIL FROM:<>\r\n").starts_with("250 "));
+        assert!(driver.say("RSET\r\n").starts_with("250 "));
+    }
+    assert!(driver.say("MAIL FROM:<>\r\n").starts_with("421 4.7.0 "));
+    assert_eq!(driver.closed, Some(Close::Transactions));
+}
+
+#[test]
+fn accepted_message_forgives_the_commands_before_it() {
+    let limits = config().limits.with_junk_max(2);
+    let mut driver = Driver::identified(config().with_limits(limits));
+    for _ in 0..3 {
+        driver.say("RSET\r\nNOOP\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.org>\r\nDATA\r\n");
+        assert!(driver.say(".\r\n").starts_with("250 2.6.0 "));
+    }
+}
+
+#[test]
+fn command_line_may_have_2048_octets_with_its_end() {
+    for (octets, code) in [(2_048, "250 "), (2_049, "500 ")] {
+        for cut in [1, 100, 4_096] {
+            let mut driver = Driver::identified(config());
+            let line = format!("NOOP {}\r\n", "x".repeat(octets - 7));
+            line.as_bytes().chunks(cut).for_each(|piece| driver.feed(piece));
+            let said = driver.take();
+            assert!(said.starts_with(code), "{octets} octets by {cut} got {said:?}");
+            assert!(driver.unread_max < 2_048);
+            assert!(driver.say("NOOP\r\n").starts_with("250 "));
+        }
+    }
+}
+
+#[test]
+fn timeouts_without_end_are_no_deadline() {
+    let limits = config()
+        .limits
+        .with_command_timeout(Duration::MAX)
+        .with_session_timeout(Duration::MAX)
+        .with_data_rate(0, Duration::MAX);
+    let mut driver = Driver::in_data(config().with_limits(limits));
+    assert_eq!(driver.deadline, None);
+    driver.advance(1_000_000 * SECOND);
+    assert!(driver.say(".\r\n").starts_with("250 "));
+}

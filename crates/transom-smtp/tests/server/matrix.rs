@@ -1,1 +1,90 @@
-//! matrix
+//! Every command in every state, as a table in a text file. After a wanted change write the new
+//! table with `TRANSOM_WRITE_SNAPSHOTS=1`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::driver::{Driver, config, reply};
+
+const COMMANDS: [&str; 14] = [
+    "EHLO c.example",
+    "HELO c.example",
+    "MAIL FROM:<a@example.org>",
+    "RCPT TO:<b@example.net>",
+    "DATA",
+    "BDAT 2",
+    "BDAT 2 LAST",
+    "RSET",
+    "NOOP",
+    "VRFY b",
+    "HELP",
+    "STARTTLS",
+    "XYZZY",
+    "QUIT",
+];
+
+fn states() -> Vec<(&'static str, Driver)> {
+    let config = || config().with_extensions(config().extensions.with_starttls(true));
+    let mut refused = Driver::silent(config());
+    refused.answers.push_back(("Connect".into(), reply("554 5.7.1 No")));
+    refused.run();
+    let mut helo = Driver::new(config());
+    helo.feed(b"HELO c.example\r\n");
+    let mut envelope = Driver::identified(config());
+    envelope.feed(b"MAIL FROM:<a@example.org>\r\n");
+    let mut chunks = Driver::with_recipient(config());
+    chunks.feed(b"BDAT 2\r\n\r\n");
+    let mut tls = Driver::identified(config());
+    tls.feed(b"STARTTLS\r\n");
+    let mut tls_identified = Driver::identified(config());
+    tls_identified.feed(b"STARTTLS\r\n");
+    tls_identified.feed(b"EHLO c.example\r\n");
+    vec![
+        ("refused", refused),
+        ("greeted", Driver::new(config())),
+        ("HELO", helo),
+        ("EHLO", Driver::identified(config())),
+        ("MAIL", envelope),
+        ("MAIL RCPT", Driver::with_recipient(config())),
+        ("between chunks", chunks),
+        ("TLS", tls),
+        ("TLS EHLO", tls_identified),
+    ]
+}
+
+#[test]
+fn every_command_in_every_state_does_what_the_table_says() {
+    let mut table = String::new();
+    for (number, (name, _)) in states().into_iter().enumerate() {
+        let _ = writeln!(table, "[{name}]");
+        for command in COMMANDS {
+            let (_, mut driver) = states().swap_remove(number);
+            driver.take();
+            driver.trace.clear();
+            let chunk = if command.starts_with("BDAT") { "\r\n" } else { "" };
+            let said = driver.say(format!("{command}\r\n{chunk}"));
+            let said = said.lines().last().unwrap_or("");
+            let events = driver.trace.join(", ");
+            let state = state(&driver);
+            let _ = writeln!(table, "{command:26} {said:<48.48} {state:12} {events}");
+        }
+        table.push('\n');
+    }
+    let table = table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/matrix.txt");
+    if std::env::var_os("TRANSOM_WRITE_SNAPSHOTS").is_some() {
+        std::fs::write(&file, &table).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap();
+    for (found, expected) in table.lines().zip(expected.lines()) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(table.len(), expected.len());
+}
+
+/// The state as the session's `Debug` names it.
+fn state(driver: &Driver) -> String {
+    let text = format!("{:?}", driver.session);
+    let state = text.split("state: ").nth(1).unwrap();
+    state.split([',', ' ']).next().unwrap().replace("Closed(", "closed(")
+}

@@ -25,7 +25,7 @@ pub enum BareNewline {
 ///
 /// let mut decoder = ContentDecoder::for_data(BareNewline::Reject);
 /// let step = decoder.decode(b"..one dot\r\n.\r\nQUIT\r\n");
-/// assert_eq!(step, ContentStep { consumed: 12, piece: ContentPiece::Content(b".one dot\r\n") });
+/// assert_eq!(step, ContentStep { consumed: 11, piece: ContentPiece::Content(b".one dot\r\n") });
 /// let step = decoder.decode(b".\r\nQUIT\r\n");
 /// assert_eq!(step, ContentStep { consumed: 3, piece: ContentPiece::End });
 /// ```
@@ -121,14 +121,13 @@ impl ContentDecoder {
         match line {
             // [RFC 5321 §4.5.2] a line of a dot alone ends the data.
             [_, b'\r', b'\n', ..] => ContentStep { consumed: 3, piece: ContentPiece::End },
-            [_] | [_, b'\r'] => ContentStep { consumed: 0, piece: ContentPiece::Incomplete },
+            [] | [_] | [_, b'\r'] => ContentStep { consumed: 0, piece: ContentPiece::Incomplete },
             // [RFC 5321 §4.5.2] any other dot at the start of a line is taken off.
             [_, behind @ ..] => {
                 self.before = b'.';
                 let step = self.decode(behind);
                 ContentStep { consumed: step.consumed.saturating_add(1), piece: step.piece }
             }
-            [] => ContentStep { consumed: 0, piece: ContentPiece::Incomplete },
         }
     }
 
@@ -163,7 +162,7 @@ fn refused(octet: IllegalOctet) -> ContentStep<'static> {
 /// How many octets from the start are content as they stand.
 fn ordinary_run(input: &[u8], before: u8, dots: bool) -> usize {
     let Some(&first) = input.first() else { return 0 };
-    if is_special(before, first, dots) {
+    if special(before, first, dots) != 0 {
         return 0;
     }
     let mut seen = 0;
@@ -189,17 +188,19 @@ fn special_in(block: &[u8], dots: bool) -> Option<usize> {
     let found = block
         .iter()
         .zip(behind)
-        .fold(false, |found, (&before, &octet)| found | is_special(before, octet, dots));
-    if !found {
+        .fold(0, |found, (&before, &octet)| found | special(before, octet, dots));
+    if found == 0 {
         return None;
     }
     let mut pairs = block.iter().zip(behind);
-    let at = pairs.position(|(&before, &octet)| is_special(before, octet, dots))?;
+    let at = pairs.position(|(&before, &octet)| special(before, octet, dots) != 0)?;
     if block.get(at) == Some(&b'\r') { Some(at) } else { at.checked_add(1) }
 }
 
-fn is_special(before: u8, octet: u8, dots: bool) -> bool {
-    ((octet == b'\n') != (before == b'\r'))
-        | (octet == 0)
-        | ((octet == b'.') & (before == b'\n') & dots)
+/// Not 0 where `octet` behind `before` is more than content. In numbers, as `&&` would branch.
+fn special(before: u8, octet: u8, dots: bool) -> u8 {
+    let bare = u8::from((octet == b'\n') != (before == b'\r'));
+    let nul = u8::from(octet == 0);
+    let dot = u8::from(octet == b'.') & u8::from(before == b'\n') & u8::from(dots);
+    bare | nul | dot
 }
