@@ -10,7 +10,7 @@ use crate::codec::HelloName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// What we call ourselves in EHLO and HELO.
+    /// What we call ourselves in EHLO and HELO; in A-labels, as any peer must understand it.
     pub helo_name: HelloName<'static>,
     /// Whom the connection goes to. It stands in every [`Status`](transom_types::Status) that
     /// the peer's words make.

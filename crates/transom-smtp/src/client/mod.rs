@@ -84,6 +84,7 @@
 //!
 //! A deferral with 4.5.3 means: in the next transaction, without waiting.
 
+mod active;
 mod config;
 mod findings;
 mod output;
@@ -102,7 +103,7 @@ pub use transaction::{RefusalReason, Transaction, TransactionRefused};
 
 use crate::codec::ehlo::Capabilities;
 use crate::codec::reply::ReplyReader;
-use transaction::Active;
+use active::Active;
 
 /// A session with one peer, without its connection.
 #[derive(Debug)]
@@ -181,7 +182,8 @@ impl ClientSession {
         }
     }
 
-    /// What the peer offers; empty before `Ready`, and after STARTTLS only what it said in TLS.
+    /// What the peer offers; empty before its reply to EHLO, and after STARTTLS only what it
+    /// said in TLS.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -198,11 +200,9 @@ impl ClientSession {
         announced.and_then(Result::ok).unwrap_or(usize::MAX).min(Self::RECIPIENTS_MAX)
     }
 
-    /// Whether [`begin_transaction`](Self::begin_transaction) is possible: the session is idle and
-    /// the peer's MAILMAX is not used up. A session that is idle and not ready is to be quit.
+    /// Whether [`begin_transaction`](Self::begin_transaction) is possible.
     pub fn is_ready(&self) -> bool {
-        let left = self.capabilities.transactions_max.is_none_or(|max| self.transactions < max);
-        matches!(self.state, State::Ready { .. }) && self.done.is_none() && left
+        matches!(self.state, State::Ready { .. }) && self.done.is_none()
     }
 
     /// Begins a transaction; the commands are written by the next [`poll`](Self::poll).

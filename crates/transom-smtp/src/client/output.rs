@@ -80,7 +80,7 @@ pub enum CloseReason {
     PeerClosed,
     /// The peer broke the protocol.
     PeerViolation(PeerViolation),
-    /// [`quit`](super::ClientSession::quit) was called.
+    /// [`quit`](super::ClientSession::quit) was called, or the peer's MAILMAX is used up.
     Quit,
     /// The peer said 421, or refused us in its greeting or in its reply to EHLO or HELO.
     Refused,

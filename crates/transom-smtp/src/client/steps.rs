@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use transom_types::{AttemptStage, Outcome, Reply, ReplyCode, Severity, Status};
 
-use super::transaction::{Active, After, Progress};
+use super::active::{Active, After, Progress};
 use super::{
     ClientClose, ClientEvent, ClientOutput, ClientSession, ClientTls, CloseReason, PeerViolation,
     State, findings,
@@ -73,14 +73,16 @@ impl ClientSession {
 
     fn wait(&mut self, now: Instant) -> Option<ClientOutput> {
         let stage = self.stage();
-        if self.eof && matches!(self.state, State::Quit) {
+        let is_late = self.deadline.is_some_and(|deadline| now >= deadline);
+        if !self.eof && !is_late {
+            return Some(ClientOutput::Wait(self.deadline));
+        }
+        if matches!(self.state, State::Quit) {
             self.close(CloseReason::Quit, findings::ended_by_us(stage));
         } else if self.eof {
             self.close(CloseReason::PeerClosed, findings::peer_closed(stage));
-        } else if self.deadline.is_some_and(|deadline| now >= deadline) {
-            self.close(CloseReason::TimedOut, findings::timed_out(stage));
         } else {
-            return Some(ClientOutput::Wait(self.deadline));
+            self.close(CloseReason::TimedOut, findings::timed_out(stage));
         }
         None
     }
@@ -137,16 +139,18 @@ impl ClientSession {
                 active.write_commands(out);
                 active.timeout(&timeouts)
             }
+            State::Quit => {
+                Command::Quit.write_to(out);
+                timeouts.quit
+            }
             _ => return,
         };
         self.set_deadline(now, timeout);
     }
 
     pub(super) fn write_quit(&mut self, now: Instant, out: &mut Vec<u8>) {
-        Command::Quit.write_to(out);
-        self.unsent = false;
         self.state = State::Quit;
-        self.set_deadline(now, self.config.timeouts.quit);
+        self.send(now, out);
     }
 
     fn on_reply(&mut self, now: Instant, reply: &Reply, rest: &[u8], out: &mut Vec<u8>) {
@@ -169,13 +173,10 @@ impl ClientSession {
             },
             State::StartTls => self.on_starttls_reply(now, reply, rest),
             State::Transaction(_) => self.on_transaction_reply(now, reply, rest, out),
-            State::Drain { replies, then_reset } => {
+            State::Drain { replies, .. } => {
                 *replies = replies.saturating_sub(1);
-                match (*replies, *then_reset) {
-                    (0, true) => self.ask(State::Reset),
-                    (0, false) => self.become_ready(),
-                    _ => self.set_deadline(now, self.config.timeouts.end_of_data),
-                }
+                self.set_deadline(now, self.config.timeouts.end_of_data);
+                self.drained();
             }
             State::Reset if severity == Severity::PositiveCompletion => self.become_ready(),
             State::Reset => self.close_wrong(reply, "RSET"),
@@ -235,6 +236,7 @@ impl ClientSession {
         out: &mut Vec<u8>,
     ) {
         let State::Transaction(active) = &mut self.state else { return };
+        let stage = active.stage();
         match active.on_reply(reply, &self.config.remote) {
             Progress::Continue => {
                 let timeout = active.timeout(&self.config.timeouts);
@@ -252,33 +254,47 @@ impl ClientSession {
             }
             Progress::Ended(after) => self.end_transaction(now, after, out),
             Progress::Unasked => self.close_violation(PeerViolation::UnaskedReply),
-            Progress::Wrong { command } => self.close_wrong(reply, command),
+            Progress::Wrong { command } => {
+                let what = PeerViolation::WrongReply { code: reply.code(), command };
+                let status = findings::violation(stage, &what);
+                self.close(CloseReason::PeerViolation(what), status);
+            }
         }
     }
 
     fn end_transaction(&mut self, now: Instant, after: After, out: &mut Vec<u8>) {
-        let ended = match after {
-            After::Ready => State::Ready { announced: false },
-            After::Reset { unanswered: 0 } => State::Reset,
-            After::Reset { unanswered } => State::Drain { replies: unanswered, then_reset: true },
-            After::LoneDot => State::Drain { replies: 1, then_reset: false },
+        let (replies, then_reset) = match after {
+            After::Ready => (0, false),
+            After::Reset { unanswered } => (unanswered, true),
+            After::LoneDot => (1, false),
         };
-        self.unsent = matches!(ended, State::Reset);
-        self.deadline = None;
-        if let State::Drain { .. } = ended {
-            self.set_deadline(now, self.config.timeouts.end_of_data);
-        }
         if after == After::LoneDot {
             out.extend_from_slice(b".\r\n");
         }
-        if let State::Transaction(active) = std::mem::replace(&mut self.state, ended) {
+        self.set_deadline(now, self.config.timeouts.end_of_data);
+        let drain = State::Drain { replies, then_reset };
+        if let State::Transaction(active) = std::mem::replace(&mut self.state, drain) {
             self.done = Some(active.into_results(None));
+        }
+        self.drained();
+    }
+
+    /// Goes on where the peer owes nothing any more.
+    fn drained(&mut self) {
+        match self.state {
+            State::Drain { replies: 0, then_reset: true } => self.ask(State::Reset),
+            State::Drain { replies: 0, then_reset: false } => self.become_ready(),
+            _ => {}
         }
     }
 
     fn become_ready(&mut self) {
-        self.state = State::Ready { announced: false };
         self.deadline = None;
+        // [RFC 9422 §4.1] a client does not go beyond the limits that it was told.
+        match self.capabilities.transactions_max {
+            Some(max) if self.transactions >= max => self.ask(State::Quit),
+            _ => self.state = State::Ready { announced: false },
+        }
     }
 
     pub(super) fn ask(&mut self, state: State) {

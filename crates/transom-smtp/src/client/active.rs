@@ -1,0 +1,418 @@
+//! A transaction in progress: what is asked, what was answered, and what became of each recipient.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use transom_types::{
+    AttemptStage, EnhancedStatusCode, MailParameters, Mailbox, Outcome, RcptParameters, Recipient,
+    RecipientResult, RemoteHost, Reply, ReplyCode, ReversePath, Severity, Status,
+};
+
+use super::transaction::{mail_parameters, refusal, refuse};
+use super::{
+    ClientMisuse, ClientTimeouts, RefusalReason, Transaction, TransactionRefused, findings,
+};
+use crate::codec::Command;
+use crate::codec::ehlo::Capabilities;
+use crate::codec::stuffing::Stuffer;
+
+/// Content above this size goes in chunks where the peer offers CHUNKING: it saves the look at
+/// every octet for dots on the other side, and costs a command a piece.
+const CHUNKING_SIZE_MIN: u64 = 1024 * 1024;
+
+/// A command of the transaction's beginning.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Mail,
+    /// The recipient at this place of the transaction.
+    Rcpt(usize),
+    Data,
+}
+
+#[derive(Debug)]
+enum Slot {
+    /// Not answered yet.
+    Open,
+    /// The peer takes mail for it.
+    Accepted,
+    Ended(Outcome),
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// MAIL, RCPT, DATA.
+    Commands,
+    Content {
+        stuffer: Stuffer,
+        announced: bool,
+        progressed: bool,
+    },
+    /// The end of the content was handed out.
+    EndOfData,
+}
+
+/// A transaction in progress.
+#[derive(Debug)]
+pub(super) struct Active {
+    reverse_path: ReversePath,
+    parameters: MailParameters,
+    recipients: Vec<(u32, Recipient)>,
+    slots: Vec<Slot>,
+    with_dsn: bool,
+    with_chunks: bool,
+    pipelined: bool,
+    to_ask: VecDeque<Ask>,
+    unanswered: VecDeque<Ask>,
+    /// Chunks without reply; the last one is not counted.
+    chunks_unanswered: usize,
+    phase: Phase,
+}
+
+/// What a reply led to.
+pub(super) enum Progress {
+    /// On with the dialog.
+    Continue,
+    /// The peer waits for the content.
+    SendContent,
+    /// Every recipient has its outcome.
+    Ended(After),
+    /// The reply was not asked for.
+    Unasked,
+    /// The reply cannot answer this command.
+    Wrong { command: &'static str },
+}
+
+/// What is left to do with the peer when a transaction has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// Nothing.
+    Ready,
+    /// So many replies still come; then RSET.
+    Reset { unanswered: usize },
+    /// The peer waits for the content of a message without recipients: a lone dot.
+    LoneDot,
+}
+
+impl Active {
+    pub(super) fn new(
+        transaction: Transaction,
+        offered: &Capabilities,
+        recipients_max: usize,
+    ) -> Result<Self, TransactionRefused> {
+        let Some(slots) = slots(&transaction, offered, recipients_max) else {
+            return Err(refuse(transaction, RefusalReason::Smtputf8));
+        };
+        if let Some(reason) = refusal(&transaction, offered) {
+            return Err(refuse(transaction, reason));
+        }
+        let open = |(at, slot): (usize, &Slot)| matches!(slot, Slot::Open).then_some(Ask::Rcpt(at));
+        let asked: Vec<Ask> = slots.iter().enumerate().filter_map(open).collect();
+        // A chunk must not wait for the reply to the one before it.
+        let with_chunks =
+            offered.chunking && offered.pipelining && transaction.size > CHUNKING_SIZE_MIN;
+        let data = (!with_chunks).then_some(Ask::Data);
+        Ok(Self {
+            parameters: mail_parameters(&transaction, offered),
+            reverse_path: transaction.reverse_path,
+            recipients: transaction.recipients,
+            slots,
+            with_dsn: offered.dsn,
+            with_chunks,
+            pipelined: offered.pipelining,
+            to_ask: std::iter::once(Ask::Mail).chain(asked).chain(data).collect(),
+            unanswered: VecDeque::new(),
+            chunks_unanswered: 0,
+            phase: Phase::Commands,
+        })
+    }
+
+    /// Whether commands can go out now.
+    pub(super) fn wants_to_ask(&self) -> bool {
+        self.unanswered.is_empty() && !self.to_ask.is_empty()
+    }
+
+    /// The whole group where the peer takes that, else one command.
+    pub(super) fn write_commands(&mut self, out: &mut Vec<u8>) {
+        while let Some(ask) = self.to_ask.pop_front() {
+            self.write_command(ask, out);
+            self.unanswered.push_back(ask);
+            if !self.pipelined {
+                return;
+            }
+        }
+    }
+
+    fn write_command(&self, ask: Ask, out: &mut Vec<u8>) {
+        match ask {
+            Ask::Mail => Command::Mail {
+                reverse_path: self.reverse_path.clone(),
+                parameters: self.parameters.clone(),
+            }
+            .write_to(out),
+            Ask::Rcpt(at) => {
+                let Some((_, recipient)) = self.recipients.get(at) else { return };
+                let Recipient { forward_path, mut parameters } = recipient.clone();
+                if !self.with_dsn {
+                    parameters = RcptParameters::default();
+                }
+                Command::Rcpt { forward_path, parameters }.write_to(out);
+            }
+            Ask::Data => Command::Data.write_to(out),
+        }
+    }
+
+    /// Takes the reply to the oldest command that has none.
+    pub(super) fn on_reply(&mut self, reply: &Reply, remote: &RemoteHost) -> Progress {
+        match self.phase {
+            Phase::Commands => match self.unanswered.pop_front() {
+                Some(ask) => self.on_command_reply(ask, reply, remote),
+                None => Progress::Unasked,
+            },
+            Phase::Content { .. } | Phase::EndOfData if self.chunks_unanswered > 0 => {
+                self.on_chunk_reply(reply, remote)
+            }
+            Phase::Content { .. } => Progress::Unasked,
+            Phase::EndOfData => {
+                if reply.code().severity() == Severity::PositiveIntermediate {
+                    return Progress::Wrong { command: "end of data" };
+                }
+                self.end_accepted(AttemptStage::EndOfData, reply, remote);
+                Progress::Ended(After::Ready)
+            }
+        }
+    }
+
+    fn on_command_reply(&mut self, ask: Ask, reply: &Reply, remote: &RemoteHost) -> Progress {
+        let severity = reply.code().severity();
+        match (ask, severity) {
+            (Ask::Mail, Severity::PositiveIntermediate) => {
+                return Progress::Wrong { command: "MAIL" };
+            }
+            (Ask::Rcpt(_), Severity::PositiveIntermediate) => {
+                return Progress::Wrong { command: "RCPT" };
+            }
+            (Ask::Data, Severity::PositiveCompletion) => {
+                return Progress::Wrong { command: "DATA" };
+            }
+            (Ask::Mail, Severity::PositiveCompletion) => {}
+            (Ask::Mail, _) => {
+                self.end_open(AttemptStage::Mail, reply, remote);
+                self.to_ask.clear();
+            }
+            (Ask::Rcpt(at), _) => self.on_rcpt_reply(at, reply, remote),
+            (Ask::Data, Severity::PositiveIntermediate) if self.has_accepted() => {
+                return self.begin_content(Stuffer::for_data());
+            }
+            // [RFC 2920 §3.1] a server may consent to DATA though it took no recipient.
+            (Ask::Data, Severity::PositiveIntermediate) => return Progress::Ended(After::LoneDot),
+            (Ask::Data, _) => self.end_accepted(AttemptStage::Data, reply, remote),
+        }
+        self.after_command_reply()
+    }
+
+    fn after_command_reply(&mut self) -> Progress {
+        if !self.unanswered.is_empty() {
+            return Progress::Continue;
+        }
+        let only_data_left = matches!(self.to_ask.front(), None | Some(Ask::Data));
+        if only_data_left && !self.has_accepted() {
+            return Progress::Ended(After::Reset { unanswered: 0 });
+        }
+        if self.to_ask.is_empty() && self.with_chunks {
+            return self.begin_content(Stuffer::for_chunks());
+        }
+        Progress::Continue
+    }
+
+    fn on_rcpt_reply(&mut self, at: usize, reply: &Reply, remote: &RemoteHost) {
+        let Some(slot @ Slot::Open) = self.slots.get_mut(at) else { return };
+        let mut status = Status::remote(AttemptStage::Rcpt, reply.clone(), remote.clone());
+        *slot = match reply.code().severity() {
+            Severity::PositiveCompletion => Slot::Accepted,
+            // [RFC 5321 §4.5.3.1.10] some servers say 552 where 452 is meant: too many
+            // recipients. An enhanced code about the mailbox or its size tells the two apart.
+            Severity::PermanentNegative if means_too_many_recipients(reply) => {
+                status.code = EnhancedStatusCode::transient(5, 3);
+                Slot::Ended(Outcome::Deferred(status))
+            }
+            _ => Slot::Ended(verdict(status)),
+        };
+    }
+
+    fn on_chunk_reply(&mut self, reply: &Reply, remote: &RemoteHost) -> Progress {
+        self.chunks_unanswered = self.chunks_unanswered.saturating_sub(1);
+        match reply.code().severity() {
+            Severity::PositiveCompletion => Progress::Continue,
+            Severity::PositiveIntermediate => Progress::Wrong { command: "BDAT" },
+            Severity::TransientNegative | Severity::PermanentNegative => {
+                // [RFC 3030 §2] a refused chunk refuses the message; what was sent behind it is
+                // refused too.
+                self.end_accepted(AttemptStage::Content, reply, remote);
+                let last = usize::from(matches!(self.phase, Phase::EndOfData));
+                let unanswered = self.chunks_unanswered.saturating_add(last);
+                Progress::Ended(After::Reset { unanswered })
+            }
+        }
+    }
+
+    fn begin_content(&mut self, stuffer: Stuffer) -> Progress {
+        self.phase = Phase::Content { stuffer, announced: false, progressed: false };
+        Progress::SendContent
+    }
+
+    /// The mark that the driver was told of the peer's consent to the content.
+    pub(super) fn content_announced(&mut self) -> Option<&mut bool> {
+        match &mut self.phase {
+            Phase::Content { announced, .. } => Some(announced),
+            Phase::Commands | Phase::EndOfData => None,
+        }
+    }
+
+    /// Whether content was written since the last call.
+    pub(super) fn take_progress(&mut self) -> bool {
+        match &mut self.phase {
+            Phase::Content { progressed, .. } => std::mem::take(progressed),
+            Phase::Commands | Phase::EndOfData => false,
+        }
+    }
+
+    pub(super) fn write_content(
+        &mut self,
+        piece: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ClientMisuse> {
+        let Phase::Content { stuffer, progressed, .. } = &mut self.phase else {
+            return Err(ClientMisuse::NoContentExpected);
+        };
+        *progressed = true;
+        let start = out.len();
+        stuffer.write(piece, out);
+        if self.with_chunks {
+            self.chunks_unanswered =
+                self.chunks_unanswered.saturating_add(frame_chunk(start, false, out));
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_content(&mut self, out: &mut Vec<u8>) -> Result<(), ClientMisuse> {
+        let Phase::Content { stuffer, .. } = &self.phase else {
+            return Err(ClientMisuse::NoContentExpected);
+        };
+        let start = out.len();
+        stuffer.finish(out);
+        if self.with_chunks {
+            frame_chunk(start, true, out);
+        }
+        self.phase = Phase::EndOfData;
+        Ok(())
+    }
+
+    pub(super) fn stage(&self) -> AttemptStage {
+        match self.phase {
+            Phase::Commands => match self.unanswered.front().or_else(|| self.to_ask.front()) {
+                Some(Ask::Mail) | None => AttemptStage::Mail,
+                Some(Ask::Rcpt(_)) => AttemptStage::Rcpt,
+                Some(Ask::Data) => AttemptStage::Data,
+            },
+            Phase::Content { .. } => AttemptStage::Content,
+            Phase::EndOfData => AttemptStage::EndOfData,
+        }
+    }
+
+    /// How long the peer may take for what it owes us now.
+    pub(super) fn timeout(&self, timeouts: &ClientTimeouts) -> Duration {
+        match self.stage() {
+            AttemptStage::Rcpt => timeouts.rcpt,
+            AttemptStage::Data => timeouts.data,
+            AttemptStage::Content => timeouts.content_block,
+            AttemptStage::EndOfData => timeouts.end_of_data,
+            _ => timeouts.mail,
+        }
+    }
+
+    /// Whether the peer may have the message without our knowing.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self.phase, Phase::EndOfData)
+    }
+
+    /// The results; `rest` is the outcome of every recipient that has none yet.
+    pub(super) fn into_results(self, rest: Option<&Outcome>) -> Vec<RecipientResult> {
+        let give = |((place, _), slot): ((u32, Recipient), Slot)| {
+            let outcome = match (slot, rest) {
+                (Slot::Ended(outcome), _) => outcome,
+                (Slot::Open | Slot::Accepted, Some(rest)) => rest.clone(),
+                (Slot::Open | Slot::Accepted, None) => findings::no_answer(AttemptStage::Rcpt),
+            };
+            RecipientResult { recipient: place, outcome }
+        };
+        self.recipients.into_iter().zip(self.slots).map(give).collect()
+    }
+
+    fn has_accepted(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Accepted))
+    }
+
+    fn end_open(&mut self, stage: AttemptStage, reply: &Reply, remote: &RemoteHost) {
+        for slot in &mut self.slots {
+            if matches!(slot, Slot::Open) {
+                let status = Status::remote(stage, reply.clone(), remote.clone());
+                *slot = Slot::Ended(verdict(status));
+            }
+        }
+    }
+
+    fn end_accepted(&mut self, stage: AttemptStage, reply: &Reply, remote: &RemoteHost) {
+        for slot in &mut self.slots {
+            if matches!(slot, Slot::Accepted) {
+                let status = Status::remote(stage, reply.clone(), remote.clone());
+                *slot = Slot::Ended(verdict(status));
+            }
+        }
+    }
+}
+
+/// What the peer's words mean for a recipient, by their severity.
+fn verdict(status: Status) -> Outcome {
+    RecipientResult::from_status(0, status).outcome
+}
+
+fn means_too_many_recipients(reply: &Reply) -> bool {
+    let about_size = |code: EnhancedStatusCode| matches!(code.subject(), 2 | 3);
+    reply.code() == ReplyCode::EXCEEDED_STORAGE && !reply.enhanced().is_some_and(about_size)
+}
+
+/// Puts `BDAT n` before the octets of `out` from `start` on. Gives the number of chunks made: an
+/// empty one is only sent to end the message.
+fn frame_chunk(start: usize, last: bool, out: &mut Vec<u8>) -> usize {
+    let octets = u64::try_from(out.len().saturating_sub(start)).unwrap_or(u64::MAX);
+    if octets == 0 && !last {
+        return 0;
+    }
+    let mut header = Vec::with_capacity(32);
+    Command::Bdat { octets, last }.write_to(&mut header);
+    out.splice(start..start, header);
+    1
+}
+
+/// One slot a recipient; some have their outcome before the peer hears of them. None when no
+/// recipient is left that could be asked about.
+fn slots(
+    transaction: &Transaction,
+    offered: &Capabilities,
+    recipients_max: usize,
+) -> Option<Vec<Slot>> {
+    let mut asked = 0usize;
+    let slot = |(_, recipient): &(u32, Recipient)| {
+        let ascii = recipient.forward_path.mailbox().is_none_or(Mailbox::is_ascii);
+        if !ascii && !offered.smtputf8 {
+            return Slot::Ended(findings::smtputf8_missing());
+        }
+        if asked >= recipients_max {
+            return Slot::Ended(findings::next_transaction());
+        }
+        asked = asked.saturating_add(1);
+        Slot::Open
+    };
+    let slots: Vec<Slot> = transaction.recipients.iter().map(slot).collect();
+    (asked > 0 || slots.is_empty()).then_some(slots)
+}

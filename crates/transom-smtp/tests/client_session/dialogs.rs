@@ -1,0 +1,406 @@
+//! Whole dialogs: what is sent, in which order, and what is not.
+
+use transom_smtp::client::{
+    ClientOutput, ClientSession, ClientTls, CloseReason, PeerViolation, RefusalReason,
+};
+use transom_types::{
+    AttemptStage, EnhancedStatusCode, Notify, OriginalRecipient, Outcome, RecipientResult, Reply,
+    ReplyCode, Ret,
+};
+
+use super::peer::{
+    Act, CONTENT, Peer, Run, config, drive, origin, send, send_with_tls, transaction,
+};
+
+fn sent(run: &Run) -> &str {
+    std::str::from_utf8(&run.sent).unwrap()
+}
+
+fn codes(results: &[RecipientResult]) -> Vec<String> {
+    results.iter().map(|result| result.outcome.status().unwrap().code.to_string()).collect()
+}
+
+#[test]
+fn pipelined_message_goes_in_one_flight() {
+    let mut peer = Peer::default();
+    let run = send(&mut peer, 2);
+    assert_eq!(
+        sent(&run),
+        "EHLO client.example\r\nMAIL FROM:<s@client.example> SIZE=12\r\n\
+         RCPT TO:<r0@mx.example>\r\nRCPT TO:<r1@mx.example>\r\nDATA\r\n\
+         ..one\r\ntwo\r\n.\r\nQUIT\r\n"
+    );
+    assert_eq!(peer.contents, [".one\r\ntwo\r\n"]);
+    assert_eq!(run.outcomes(), ["relayed", "relayed"]);
+    assert_eq!(run.results[0].iter().map(|r| r.recipient).collect::<Vec<_>>(), [1, 3]);
+    let status = run.results[0][0].outcome.status().unwrap();
+    assert_eq!(status.remote.as_ref().unwrap().name, "mx.example");
+    assert_eq!(status.reply.text(), "taken");
+    assert_eq!(run.close.unwrap().reason, CloseReason::Quit);
+}
+
+#[test]
+fn session_without_extensions_sends_nothing_but_plain_commands() {
+    let mut peer = Peer { ehlo: Act::Say("500 5.5.1 what\r\n"), ..Peer::default() };
+    let mut wanted = transaction(1);
+    wanted.parameters.ret = Some(Ret::Full);
+    wanted.parameters.envelope_id = Some("id".parse().unwrap());
+    wanted.recipients[0].1.parameters.notify = Some(Notify::NEVER);
+    let run = drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+    assert_eq!(
+        peer.commands,
+        [
+            "EHLO client.example",
+            "HELO client.example",
+            "MAIL FROM:<s@client.example>",
+            "RCPT TO:<r0@mx.example>",
+            "DATA",
+            "QUIT"
+        ]
+    );
+    assert_eq!(run.outcomes(), ["relayed"]);
+}
+
+#[test]
+fn parameters_go_where_they_are_offered() {
+    let offers = ["SIZE", "8BITMIME", "SMTPUTF8", "DSN"];
+    let mut peer = Peer::offering(&offers);
+    let mut wanted = transaction(1);
+    wanted.eight_bit = true;
+    wanted.utf8 = true;
+    wanted.parameters.ret = Some(Ret::Headers);
+    wanted.parameters.envelope_id = Some("id".parse().unwrap());
+    wanted.recipients[0].1.parameters.notify = Some(Notify::NEVER);
+    wanted.recipients[0].1.parameters.original_recipient =
+        Some(OriginalRecipient::rfc822("a+b@x").unwrap());
+    drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+    for word in ["SIZE=12", "BODY=8BITMIME", "SMTPUTF8", "RET=HDRS", "ENVID=id"] {
+        assert!(peer.commands[1].split(' ').any(|w| w == word), "{word}: {}", peer.commands[1]);
+    }
+    for word in ["NOTIFY=NEVER", "ORCPT=rfc822;a+2Bb@x"] {
+        assert!(peer.commands[2].split(' ').any(|w| w == word), "{word}: {}", peer.commands[2]);
+    }
+}
+
+#[test]
+fn message_that_cannot_go_to_this_peer_is_refused_before_a_word() {
+    let mut cases = Vec::new();
+    for (offers, reason, code) in [
+        (vec!["SIZE 11", "8BITMIME", "SMTPUTF8"], RefusalReason::Size { size_max: 11 }, "5.3.4"),
+        (vec!["SMTPUTF8"], RefusalReason::EightBit, "5.6.3"),
+        (vec!["8BITMIME"], RefusalReason::Smtputf8, "5.6.7"),
+    ] {
+        let mut wanted = transaction(2);
+        (wanted.eight_bit, wanted.utf8) = (true, true);
+        cases.push((offers, wanted, reason, code));
+    }
+    let mut sender = transaction(2);
+    sender.reverse_path = "<j\u{fc}rgen@client.example>".parse().unwrap();
+    cases.push((vec!["8BITMIME"], sender, RefusalReason::Smtputf8, "5.6.7"));
+    for (offers, wanted, reason, code) in cases {
+        let mut peer = Peer::offering(&offers);
+        let run = drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+        assert_eq!(run.refusals.len(), 1, "{offers:?}");
+        assert_eq!(run.refusals[0].reason, reason);
+        assert_eq!(codes(&run.refusals[0].results), [code, code]);
+        assert!(run.refusals[0].results.iter().all(|r| matches!(r.outcome, Outcome::Failed(_))));
+        assert!(run.results.is_empty());
+        assert_eq!(peer.commands, ["EHLO client.example", "QUIT"]);
+    }
+}
+
+#[test]
+fn recipient_that_needs_smtputf8_fails_alone() {
+    let mut peer = Peer::default();
+    let mut wanted = transaction(2);
+    wanted.recipients[0].1 =
+        "<\u{fc}@mx.example>".parse().map(transom_types::ForwardPath::into).unwrap();
+    let run = drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+    assert_eq!(run.outcomes(), ["failed", "relayed"]);
+    assert_eq!(codes(&run.results[0])[0], "5.6.7");
+    assert!(!sent(&run).contains("SMTPUTF8") && sent(&run).is_ascii());
+}
+
+#[test]
+fn session_that_is_not_ready_defers_what_it_is_given() {
+    let mut session = ClientSession::new(config(), origin());
+    let refused = session.begin_transaction(transaction(2)).unwrap_err();
+    assert_eq!(refused.reason, RefusalReason::NotReady);
+    assert!(refused.results.iter().all(|r| matches!(r.outcome, Outcome::Deferred(_))));
+    assert_eq!(refused.results.len(), 2);
+}
+
+#[test]
+fn recipients_above_the_limit_wait_for_the_next_transaction() {
+    for (offer, limit) in [("LIMITS RCPTMAX=2", 2), ("LIMITS RCPTMAX=500", 100), ("XNONE", 100)] {
+        let mut peer = Peer::offering(&[offer, "PIPELINING"]);
+        let run = send(&mut peer, 102);
+        let outcomes = run.outcomes();
+        assert_eq!(outcomes.iter().filter(|name| **name == "relayed").count(), limit, "{offer}");
+        assert!(codes(&run.results[0])[limit..].iter().all(|code| code == "4.5.3"), "{offer}");
+        assert_eq!(peer.commands.iter().filter(|c| c.starts_with("RCPT")).count(), limit);
+    }
+}
+
+#[test]
+fn session_stops_at_the_mailmax_of_the_peer() {
+    let mut peer = Peer::offering(&["LIMITS MAILMAX=1"]);
+    let run = drive(config(), &mut peer, vec![transaction(1); 2], CONTENT, &[0]);
+    assert_eq!((run.results.len(), run.ready), (1, 1));
+    assert_eq!(run.close.unwrap().reason, CloseReason::Quit);
+    assert_eq!(peer.commands.last().unwrap(), "QUIT");
+}
+
+#[test]
+fn refusals_of_some_recipients_leave_the_others_alone() {
+    for offers in [vec!["PIPELINING"], vec![]] {
+        let rcpt = vec![
+            Act::Say("550 5.1.1 no such user\r\n"),
+            Act::Agree,
+            Act::Say("452 4.5.3 too many\r\n"),
+            Act::Say("552 too many\r\n"),
+            Act::Say("552 5.2.2 mailbox full\r\n"),
+            Act::Say("251 2.1.5 will forward\r\n"),
+        ];
+        let mut peer = Peer { rcpt, ..Peer::offering(&offers) };
+        let run = send(&mut peer, 6);
+        let expected = ["failed", "relayed", "deferred", "deferred", "failed", "relayed"];
+        assert_eq!(run.outcomes(), expected);
+        let codes = codes(&run.results[0]);
+        assert_eq!(codes, ["5.1.1", "2.6.0", "4.5.3", "4.5.3", "5.2.2", "2.6.0"]);
+        let stages = run.results[0].iter().map(|r| r.outcome.status().unwrap().stage);
+        assert_eq!(stages.filter(|stage| *stage == AttemptStage::Rcpt).count(), 4);
+        assert_eq!(peer.contents, [".one\r\ntwo\r\n"]);
+    }
+}
+
+// [RFC 2920 §3.1] test
+#[test]
+fn consent_without_recipients_gets_a_lone_dot_whose_reply_is_noise() {
+    for verdict in ["250 2.0.0 taken\r\n", "554 5.5.1 no recipients\r\n"] {
+        let mut peer = Peer {
+            rcpt: vec![Act::Say("550 5.1.1 no\r\n"); 2],
+            consents_without_recipients: true,
+            end_of_data: Act::Say(verdict),
+            ..Peer::default()
+        };
+        let run = drive(config(), &mut peer, vec![transaction(2); 2], CONTENT, &[0]);
+        assert_eq!(run.results.len(), 2);
+        assert!(run.results.iter().flatten().all(|r| matches!(r.outcome, Outcome::Failed(_))));
+        assert_eq!(peer.contents, ["", ""], "no content, only the dot");
+        assert_eq!((run.ready, run.close.unwrap().reason), (3, CloseReason::Quit));
+    }
+}
+
+#[test]
+fn failed_transaction_is_reset_before_the_next_one() {
+    for offers in [vec!["PIPELINING"], vec![]] {
+        let mut peer = Peer { data: Act::Say("451 4.3.0 no\r\n"), ..Peer::offering(&offers) };
+        let run = drive(config(), &mut peer, vec![transaction(1); 2], CONTENT, &[0]);
+        assert_eq!(run.results.len(), 2);
+        let verbs: Vec<&str> = peer.commands.iter().filter_map(|c| c.get(..4)).collect();
+        let once = ["MAIL", "RCPT", "DATA", "RSET"];
+        assert_eq!(verbs, [&["EHLO"], &once[..], &once[..], &["QUIT"]].concat());
+    }
+}
+
+#[test]
+fn large_content_goes_in_chunks_where_they_are_offered() {
+    let content = ".line\n".repeat(200_000).into_bytes();
+    let mut wanted = transaction(2);
+    wanted.size = 1_400_000;
+    for (offers, chunked) in [
+        (vec!["CHUNKING", "PIPELINING"], true),
+        (vec!["CHUNKING"], false),
+        (vec!["PIPELINING"], false),
+    ] {
+        let mut peer = Peer::offering(&offers);
+        let run = drive(config(), &mut peer, vec![wanted.clone()], &content, &[0]);
+        assert_eq!(run.outcomes(), ["relayed", "relayed"]);
+        assert_eq!(peer.contents, [".line\r\n".repeat(200_000)]);
+        assert_eq!(peer.commands.iter().any(|c| c.starts_with("BDAT")), chunked, "{offers:?}");
+        assert_eq!(peer.commands.iter().any(|c| c == "DATA"), !chunked, "{offers:?}");
+    }
+}
+
+#[test]
+fn refused_chunk_refuses_the_message_and_the_rest_is_noise() {
+    let content = "line\r\n".repeat(200_000).into_bytes();
+    let mut wanted = transaction(2);
+    wanted.size = 1_200_000;
+    let mut peer = Peer {
+        chunk: Act::Say("552 5.3.4 too large\r\n"),
+        end_of_data: Act::Say("503 5.5.1 no\r\n"),
+        ..Peer::offering(&["CHUNKING", "PIPELINING"])
+    };
+    let run = drive(config(), &mut peer, vec![wanted, transaction(1)], &content, &[0]);
+    assert_eq!(codes(&run.results[0]), ["5.3.4", "5.3.4"]);
+    assert_eq!(run.results[1][0].outcome.name(), "failed", "goes by DATA, and meets the 503");
+    assert!(peer.commands.iter().any(|c| c == "RSET"));
+    assert_eq!(run.close.unwrap().reason, CloseReason::Quit);
+}
+
+#[test]
+fn lost_reply_to_the_last_chunk_is_a_doubt() {
+    let content = "line\r\n".repeat(200_000).into_bytes();
+    let mut wanted = transaction(1);
+    wanted.size = 1_200_000;
+    let offers = ["CHUNKING", "PIPELINING"];
+    for act in [Act::Close, Act::Silence, Act::Say("hm\r\n"), Act::Say("354 hm\r\n")] {
+        let mut peer = Peer { end_of_data: act.clone(), ..Peer::offering(&offers) };
+        let run = drive(config(), &mut peer, vec![wanted.clone()], &content, &[0]);
+        assert_eq!(run.outcomes(), ["in doubt"], "{act:?}");
+    }
+}
+
+#[test]
+fn starttls_forgets_what_was_offered_in_the_clear() {
+    for tls in [ClientTls::Opportunistic, ClientTls::Required] {
+        let mut peer = Peer::offering(&["STARTTLS", "SIZE 1", "PIPELINING"]);
+        let run = send_with_tls(&mut peer, tls);
+        assert_eq!(run.outcomes(), ["relayed"]);
+        let hello = "EHLO client.example";
+        assert_eq!(peer.commands[..3], [hello, "STARTTLS", hello]);
+        assert_eq!(peer.commands[3], "MAIL FROM:<s@client.example>", "SIZE is forgotten");
+    }
+    let mut peer = Peer::offering(&["STARTTLS"]);
+    send_with_tls(&mut peer, ClientTls::Never);
+    assert!(!peer.commands.iter().any(|c| c == "STARTTLS"));
+    let mut peer = Peer::offering(&["STARTTLS"]);
+    let secure = config().with_tls(ClientTls::Required).with_implicit_tls(true);
+    let run = drive(secure, &mut peer, vec![transaction(1)], CONTENT, &[0]);
+    assert_eq!(run.outcomes(), ["relayed"]);
+    assert!(!peer.commands.iter().any(|c| c == "STARTTLS"));
+}
+
+// Attack 5.
+#[test]
+fn octets_behind_the_consent_to_starttls_fail_closed() {
+    for tls in [ClientTls::Opportunistic, ClientTls::Required] {
+        for text in ["220 go\r\n250 injected\r\n", "220 go\r\nx"] {
+            let mut peer = Peer { starttls: Act::Say(text), ..Peer::offering(&["STARTTLS"]) };
+            let run = send_with_tls(&mut peer, tls);
+            let reason = CloseReason::PeerViolation(PeerViolation::OctetsBeforeTls);
+            assert_eq!(run.close.unwrap().reason, reason);
+            assert!(run.ready == 0 && peer.contents.is_empty());
+        }
+    }
+}
+
+#[test]
+fn required_tls_is_never_given_up() {
+    let without = [
+        Peer::offering(&[]),
+        Peer { starttls: Act::Say("454 4.7.0 no\r\n"), ..Peer::offering(&["STARTTLS"]) },
+        Peer { starttls: Act::Say("502 5.5.1 no\r\n"), ..Peer::offering(&["STARTTLS"]) },
+        Peer { ehlo: Act::Say("502 5.5.1 no\r\n"), ..Peer::default() },
+    ];
+    for peer in without {
+        let run = send_with_tls(&mut peer.clone(), ClientTls::Required);
+        let reason = run.close.unwrap().reason;
+        assert!(matches!(reason, CloseReason::TlsUnavailable | CloseReason::Refused), "{reason:?}");
+        assert!(run.ready == 0 && run.results.is_empty());
+        let run = send_with_tls(&mut peer.clone(), ClientTls::Opportunistic);
+        assert_eq!(run.outcomes(), ["relayed"]);
+    }
+}
+
+/// A session that is idle and in the clear, after its `Ready`.
+fn idle() -> (ClientSession, std::time::Instant) {
+    let now = origin();
+    let mut session = ClientSession::new(config().with_tls(ClientTls::Never), now);
+    let mut out = Vec::new();
+    for input in ["220 hi\r\n", "250 mx.example\r\n"] {
+        let step = session.poll(now, input.as_bytes(), &mut out);
+        assert_eq!(step.consumed, input.len());
+    }
+    assert_eq!(session.poll(now, b"", &mut out).output, ClientOutput::Wait(None));
+    (session, now)
+}
+
+fn reason(output: ClientOutput) -> CloseReason {
+    let ClientOutput::Close(close) = output else { panic!("{output:?}") };
+    close.reason
+}
+
+#[test]
+fn idle_session_waits_for_ever_and_hears_the_peer_leave() {
+    let (mut session, now) = idle();
+    let step = session.poll(now, b"421 4.4.2 idle too long\r\n", &mut Vec::new());
+    assert_eq!(reason(step.output), CloseReason::Refused);
+    let (mut session, now) = idle();
+    session.handle_eof(now);
+    let step = session.poll(now, b"", &mut Vec::new());
+    assert_eq!(reason(step.output), CloseReason::PeerClosed);
+    let (mut session, now) = idle();
+    let step = session.poll(now, b"250 unasked\r\n", &mut Vec::new());
+    let violation = CloseReason::PeerViolation(PeerViolation::UnaskedReply);
+    assert_eq!(reason(step.output), violation);
+}
+
+#[test]
+fn connection_lost_while_content_is_sent_is_no_doubt() {
+    let (mut session, now) = idle();
+    let mut out = Vec::new();
+    session.begin_transaction(transaction(1)).unwrap();
+    for input in ["", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+        let _ = session.poll(now, input.as_bytes(), &mut out);
+    }
+    session.write_content(b"half", &mut out).unwrap();
+    session.handle_eof(now);
+    session.end_content(now, &mut out).unwrap();
+    assert!(out.ends_with(b"half"), "no final dot for a connection that is gone");
+    let ClientOutput::Event(transom_smtp::client::ClientEvent::Done(results)) =
+        session.poll(now, b"", &mut out).output
+    else {
+        panic!("no results");
+    };
+    assert_eq!(results[0].outcome.name(), "deferred");
+    assert_eq!(reason(session.poll(now, b"", &mut out).output), CloseReason::PeerClosed);
+}
+
+#[test]
+fn content_has_its_own_time_out_for_each_piece() {
+    let (mut session, now) = idle();
+    let mut out = Vec::new();
+    session.begin_transaction(transaction(1)).unwrap();
+    for input in ["", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+        let _ = session.poll(now, input.as_bytes(), &mut out);
+    }
+    let block = config().timeouts.content_block;
+    let wait = |at| ClientOutput::Wait(Some(at));
+    assert_eq!(session.poll(now, b"", &mut out).output, wait(now + block));
+    session.write_content(b"piece", &mut out).unwrap();
+    let later = now + block / 2;
+    assert_eq!(session.poll(later, b"", &mut out).output, wait(later + block));
+    let end = later + block;
+    let output = session.poll(end, b"", &mut out).output;
+    assert!(matches!(output, ClientOutput::Event(_)), "{output:?}");
+    assert_eq!(reason(session.poll(end, b"", &mut out).output), CloseReason::TimedOut);
+}
+
+#[test]
+fn aborted_content_never_gets_its_final_dot() {
+    let refusals = [
+        (ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(3, 0), "deferred"),
+        (ReplyCode::TRANSACTION_FAILED, EnhancedStatusCode::permanent(6, 0), "failed"),
+    ];
+    for (code, enhanced, outcome) in refusals {
+        let (mut session, now) = idle();
+        let mut out = Vec::new();
+        session.begin_transaction(transaction(1)).unwrap();
+        for input in ["", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+            let _ = session.poll(now, input.as_bytes(), &mut out);
+        }
+        session.write_content(b"half", &mut out).unwrap();
+        session.abort(Reply::new(code, enhanced, "the body cannot be read"));
+        assert!(session.end_content(now, &mut out).is_err());
+        let output = session.poll(now, b"", &mut out).output;
+        let ClientOutput::Event(transom_smtp::client::ClientEvent::Done(results)) = output else {
+            panic!("{output:?}")
+        };
+        assert_eq!(results[0].outcome.name(), outcome);
+        assert_eq!(reason(session.poll(now, b"", &mut out).output), CloseReason::Aborted);
+        assert!(out.ends_with(b"half"));
+    }
+}
