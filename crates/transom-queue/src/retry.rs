@@ -21,13 +21,13 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryProfile {
-    /// The first failures of a queue's connection in a row (Exchange: QueueGlitchRetry).
+    /// The first failures of a queue's connection in a row (Exchange: `QueueGlitchRetry`).
     pub glitch: LadderStep,
-    /// The failures after them (Exchange: TransientFailureRetry).
+    /// The failures after them (Exchange: `TransientFailureRetry`).
     pub transient: LadderStep,
-    /// All failures after those (Exchange: OutboundConnectionFailureRetryInterval).
+    /// All failures after those (Exchange: `OutboundConnectionFailureRetryInterval`).
     pub backoff: Growth,
-    /// A message or recipient that was put off by a 4yz (Exchange: MessageRetryInterval).
+    /// A message or recipient that was put off by a 4yz (Exchange: `MessageRetryInterval`).
     pub message_retry: Growth,
     /// How far a wait may vary to both sides, in percent, at most 100.
     pub jitter_percent: u8,

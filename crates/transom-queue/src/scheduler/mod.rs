@@ -7,10 +7,10 @@
 //! message has a timer of its own for delay notice and expiry, whatever its recipients wait for.
 //!
 //! ```text
-//! enqueue ─► unit ─┬─ due later ─► timer ─┐
-//!                  └─ due now ────────────┴─► lane of its queue ─► ring ─► Start ─► complete
-//!                          ▲                                                          │
-//!                          └────────────────── comes back ────────────────────────────┘
+//! enqueue --> unit --+-- due later --> timer --+
+//!                    +-- due now --------------+--> lane of its queue --> ring --> Start
+//!                                              |                                     |
+//!                                              +------- comes back <------------ complete
 //! ```
 //!
 //! The loop of a driver:

@@ -96,8 +96,9 @@ impl Scheduler {
         let mut waiting = Vec::with_capacity(units.len());
         for unit in units {
             waiting.extend(self.waiting(unit));
-            let removed = self.remove_unit(unit);
-            removed.into_iter().for_each(|unit| self.refresh(now, unit.queue));
+            if let Some(unit) = self.remove_unit(unit) {
+                self.refresh(now, unit.queue);
+            }
         }
         let overdue = Overdue { message: id, waiting, expires_at };
         (!overdue.waiting.is_empty()).then_some(SchedulerAction::Expire(overdue))

@@ -73,23 +73,29 @@ impl<'a> Events<'a> {
         let at = usize::try_from(recipient).ok();
         let found = at.and_then(|at| self.input.message.envelope.recipients.get(at));
         let Some(path) = found.map(|recipient| recipient.forward_path.clone()) else { return };
-        let recipient = TrackedRecipient::new(path, status);
+        let tracked = TrackedRecipient::new(path, status);
+        let state = at.and_then(|at| self.input.state.recipients.get(at));
+        let attempts = state.map_or(0, |state| state.attempts);
+        // What the queue and the reports do is no attempt.
+        let is_attempt = !matches!(source, Source::Queue | Source::Dsn);
+        let attempt = is_attempt.then(|| attempts.saturating_add(1));
         let server = remote.map_or_else(Peer::default, |host| Peer {
             ip: host.address.map(|address| address.ip()),
             hostname: Some(Arc::from(host.name.as_str())),
         });
         let same = |known: &&mut TrackingEvent| {
-            known.event == event && known.source == source && known.server == server
+            let what = (known.event, known.source, known.attempt) == (event, source, attempt);
+            what && known.server == server
         };
-        match self.events.iter_mut().find(same) {
-            Some(known) => known.recipients.push(recipient),
-            None => {
-                let mut new = self.template(event, source);
-                new.server = server;
-                new.recipients.push(recipient);
-                self.events.push(new);
-            }
+        if let Some(known) = self.events.iter_mut().find(same) {
+            known.recipients.push(tracked);
+            return;
         }
+        let mut new = self.template(event, source);
+        new.server = server;
+        new.attempt = attempt;
+        new.recipients.push(tracked);
+        self.events.push(new);
     }
 
     fn template(&self, event: EventId, source: Source) -> TrackingEvent {

@@ -24,8 +24,6 @@
 mod events;
 mod recover;
 mod report;
-#[cfg(test)]
-mod tests;
 
 pub use recover::{Deadlines, Recovered, RecoveredUnit, recover};
 pub use report::{ReportDraft, ReportKind, ReportMessage};
@@ -40,7 +38,7 @@ use transom_types::{
     RecipientResult, Reply, ReplyCode, Status,
 };
 
-use crate::message::{Accepted, IngressKind, MessageState};
+use crate::message::{Accepted, IngressKind, MessageState, RecipientState};
 use crate::retry::RetryProfile;
 use crate::scheduler::{Completed, ConnectionResult, Waiting};
 use crate::spool::{Op, Settled};
@@ -235,7 +233,7 @@ impl<'a> Draft<'a> {
     fn take(&mut self, recipient: u32) -> bool {
         let Ok(at) = usize::try_from(recipient) else { return false };
         let known = self.input.message.envelope.recipients.len() > at;
-        let open = self.input.state.recipients.get(at).is_none_or(|state| state.is_open());
+        let open = self.input.state.recipients.get(at).is_none_or(RecipientState::is_open);
         known && open && self.taken.insert(recipient)
     }
 

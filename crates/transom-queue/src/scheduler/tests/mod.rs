@@ -1,1 +1,65 @@
+//! The scheduler against a naive one, with its invariants checked after every call.
 
+mod model;
+
+use std::time::{Duration, Instant};
+
+use transom_types::{
+    ConnectorId, DeliveryType, InternalMessageId, NextHop, NextHopDomain, TlsClass,
+};
+
+use super::*;
+
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+fn some_instant() -> Instant {
+    Instant::now()
+}
+
+fn hop(name: &str) -> NextHop {
+    NextHop {
+        kind: DeliveryType::DnsConnectorDelivery,
+        domain: NextHopDomain::new(name),
+        connector: ConnectorId::new("internet"),
+        tls: TlsClass::Normal,
+    }
+}
+
+fn enqueue(now: Instant, message: u64, name: &str) -> Enqueue {
+    Enqueue {
+        message: InternalMessageId(message),
+        next_hop: hop(name),
+        recipients: vec![0],
+        due: None,
+        expires_at: now + Duration::from_hours(48),
+        delay_notice_at: None,
+        octets: 1000,
+        attempts: 0,
+    }
+}
+
+#[test]
+fn one_poll_looks_at_a_bounded_number_of_timers() {
+    let now = some_instant();
+    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    scheduler.suspend_all();
+    for message in 0..5000 {
+        let due = Some(now + Duration::from_secs(1));
+        scheduler.enqueue(now, Enqueue { due, ..enqueue(now, message, "a.example") });
+    }
+    let later = now + Duration::from_secs(2);
+    let mut polls = 0;
+    while let SchedulerAction::Wait(Some(until)) = scheduler.poll(later) {
+        polls += 1;
+        if until > later {
+            break;
+        }
+    }
+    assert_eq!(polls, 5000 / 1024 + 1);
+    assert_eq!(scheduler.check(), Ok(()));
+}
+
+#[test]
+fn unit_and_message_stay_small() {
+    assert!(size_of::<Unit>() <= 80, "{}", size_of::<Unit>());
+    assert!(size_of::<Message>() <= 88, "{}", size_of::<Message>());
+}
