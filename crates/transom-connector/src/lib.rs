@@ -66,6 +66,8 @@ mod receive;
 mod remote_range;
 mod rights;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub use accepted_domain::{AcceptedDomain, AcceptedDomainKind, ParseAcceptedDomainError};
 pub use address_space::{AddressPattern, AddressSpace, ParseAddressSpaceError};

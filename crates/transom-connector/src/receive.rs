@@ -180,8 +180,8 @@ impl Default for ReceiveLimits {
             hops_max: 60,
             own_hops_max: 5,
             protocol_errors_max: 5,
-            session_timeout: Duration::from_secs(600),
-            idle_timeout: Duration::from_secs(300),
+            session_timeout: Duration::from_mins(10),
+            idle_timeout: Duration::from_mins(5),
             connections_max: None,
             connections_per_source_max: None,
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Exchange's RemoteIPRange: one address, `first-last`, or CIDR, of IPv4 or IPv6.
+/// Exchange's `RemoteIPRange`: one address, `first-last`, or CIDR, of IPv4 or IPv6.
 ///
 /// An IPv4 address mapped into IPv6 (`::ffff:192.0.2.1`) is the IPv4 address. Prints the shortest
 /// form: an address, else CIDR where it fits, else `first-last`.
@@ -102,7 +102,8 @@ impl FromStr for RemoteRange {
         if let Some((network, length)) = text.split_once('/') {
             let (v6, first) = ip(network)?;
             let length: u32 = length.trim().parse().map_err(|_| error(Wrong::PrefixLength))?;
-            let host_bits = bits(v6).checked_sub(length).ok_or(error(Wrong::PrefixLength))?;
+            let host_bits =
+                bits(v6).checked_sub(length).ok_or_else(|| error(Wrong::PrefixLength))?;
             // Which of the two was meant cannot be told, and the wider one may grant a right.
             if first & host_mask(host_bits) != 0 {
                 return Err(error(Wrong::HostBits));

@@ -76,7 +76,7 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// Exchange's permission group AnonymousUsers: may submit to the accepted domains, from any
+    /// Exchange's permission group `AnonymousUsers`: may submit to the accepted domains, from any
     /// sender, and may not relay.
     pub fn anonymous_users() -> Self {
         Self { anonymous: Rights::SUBMIT | Rights::ACCEPT_AUTHORITATIVE_DOMAIN_SENDER }

@@ -56,6 +56,8 @@ mod answer;
 #[cfg(feature = "hickory")]
 mod hickory;
 mod name;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 pub use answer::{Answer, CNAME_STEPS_MAX, DnsFailure, Record, RecordKind, Resolver, Security};

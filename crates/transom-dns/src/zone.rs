@@ -30,7 +30,7 @@ enum Entry {
 
 impl Zone {
     /// For how long an answer of a zone holds.
-    pub const TTL: Duration = Duration::from_secs(300);
+    pub const TTL: Duration = Duration::from_mins(5);
 
     /// A zone without names: every question is answered by [`DnsFailure::NxDomain`].
     pub fn new() -> Self {

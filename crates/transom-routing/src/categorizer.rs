@@ -87,13 +87,12 @@ pub fn categorize(configuration: &CheckedConfiguration, facts: &MessageFacts<'_>
                 continue;
             }
         };
-        let place = place_of.get(&next_hop).copied();
-        match place.and_then(|place| categorized.groups.get_mut(place)) {
-            Some((_, recipients)) => recipients.push(index),
-            None => {
-                place_of.insert(next_hop.clone(), categorized.groups.len());
-                categorized.groups.push((next_hop, vec![index]));
-            }
+        let place = *place_of.entry(next_hop).or_insert_with_key(|next_hop| {
+            categorized.groups.push((next_hop.clone(), Vec::new()));
+            categorized.groups.len().saturating_sub(1)
+        });
+        if let Some((_, recipients)) = categorized.groups.get_mut(place) {
+            recipients.push(index);
         }
     }
     categorized

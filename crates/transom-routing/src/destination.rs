@@ -330,10 +330,12 @@ async fn by_smart_hosts(
     if !hosts.is_empty() {
         return Ok(hosts);
     }
-    let names: Vec<String> = smart_hosts.iter().map(ToString::to_string).collect();
     let failed = temporary
         .and_then(|(name, failure)| name.parse().ok().map(|name| PlanError::Dns { name, failure }));
-    Err(failed.unwrap_or(PlanError::NoSmartHost { hosts: names.join(",") }))
+    Err(failed.unwrap_or_else(|| {
+        let names: Vec<String> = smart_hosts.iter().map(ToString::to_string).collect();
+        PlanError::NoSmartHost { hosts: names.join(",") }
+    }))
 }
 
 /// All addresses of a host, at least one: IPv6 and IPv4 in turn, so that a broken network of one

@@ -76,6 +76,8 @@ mod categorizer;
 mod destination;
 mod plan_error;
 mod selection;
+#[cfg(test)]
+mod tests;
 
 pub use categorizer::{Categorized, MessageFacts, categorize};
 pub use destination::{

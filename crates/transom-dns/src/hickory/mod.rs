@@ -1,15 +1,18 @@
 //! The adapter to hickory-resolver: questions and answers translated, nothing of hickory shown.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use crate::{Answer, DnsFailure, DomainName, Record, RecordKind, Resolver, Security};
 
@@ -29,7 +32,7 @@ impl HickoryResolver {
     ///
     /// Where the system's configuration cannot be read.
     pub fn from_system_conf() -> Result<Self, HickoryError> {
-        let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+        let resolver = TokioResolver::builder_tokio().and_then(ResolverBuilder::build);
         resolver.map(Self).map_err(|error| HickoryError(Box::new(error)))
     }
 
@@ -43,7 +46,7 @@ impl HickoryResolver {
         let config = ResolverConfig::from_parts(None, Vec::new(), name_servers);
         let mut builder =
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        builder.options_mut().use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
+        builder.options_mut().use_hosts_file = ResolveHosts::Never;
         builder.build().map(Self).map_err(|error| HickoryError(Box::new(error)))
     }
 }
