@@ -14,11 +14,9 @@ pub(super) struct Clock {
     command_ends: Deadline,
     /// Since when the content waits for the peer.
     waiting_since: Deadline,
-    /// How long the content has waited since the last time it had its measure. Waiting for the
-    /// application does not count.
-    waited: Duration,
-    /// Octets of content since then.
-    octets: u64,
+    /// How long the content may still wait for the peer. Content earns it, at the minimum rate, up
+    /// to the interval; waiting for the peer spends it, waiting for the application does not.
+    allowance: Duration,
 }
 
 impl Clock {
@@ -28,8 +26,7 @@ impl Clock {
             session_ends: now.checked_add(limits.session_timeout),
             command_ends: now.checked_add(limits.command_timeout),
             waiting_since: None,
-            waited: Duration::ZERO,
-            octets: 0,
+            allowance: limits.data_rate_interval,
         }
     }
 
@@ -37,7 +34,8 @@ impl Clock {
     pub(super) fn tick(&mut self, now: Instant) {
         self.now = now;
         if let Some(since) = self.waiting_since.take() {
-            self.waited = self.waited.saturating_add(now.saturating_duration_since(since));
+            let waited = now.saturating_duration_since(since);
+            self.allowance = self.allowance.saturating_sub(waited);
         }
     }
 
@@ -48,22 +46,16 @@ impl Clock {
 
     pub(super) fn begin_content(&mut self, limits: &ServerLimits) {
         self.restart_command(limits);
-        self.waited = Duration::ZERO;
-        self.octets = 0;
+        self.allowance = limits.data_rate_interval;
     }
 
     /// So many octets of content came.
     pub(super) fn content(&mut self, octets: usize, limits: &ServerLimits) {
         self.restart_command(limits);
-        self.octets = self.octets.saturating_add(octets.try_into().unwrap_or(u64::MAX));
-        let interval = limits.data_rate_interval.as_secs().max(1);
-        let measure = u64::from(limits.data_rate_min).saturating_mul(interval);
-        if self.octets >= measure {
-            // What is above the measure counts for the next one, so that steps in the arrival do
-            // not matter, but a burst buys no long pause.
-            self.octets = self.octets.checked_rem(measure).unwrap_or(0);
-            self.waited = Duration::ZERO;
-        }
+        let octets = u64::try_from(octets).unwrap_or(u64::MAX);
+        let earned = octets.saturating_mul(1_000_000_000).checked_div(limits.data_rate_min.into());
+        let earned = Duration::from_nanos(earned.unwrap_or(u64::MAX));
+        self.allowance = self.allowance.saturating_add(earned).min(limits.data_rate_interval);
     }
 
     pub(super) fn session_is_over(&self) -> bool {
@@ -79,8 +71,7 @@ impl Clock {
     pub(super) fn content_deadline(&mut self, limits: &ServerLimits) -> Result<Deadline, Expired> {
         let mut deadline = self.command_ends;
         if limits.data_rate_min > 0 {
-            let left = limits.data_rate_interval.saturating_sub(self.waited);
-            deadline = earlier(deadline, self.now.checked_add(left));
+            deadline = earlier(deadline, self.now.checked_add(self.allowance));
             self.waiting_since = Some(self.now);
         }
         self.check(deadline)

@@ -179,12 +179,12 @@ pub struct ServerLimits {
     pub session_timeout: Duration,
     /// Longest command line with its CRLF (2,048 octets: the longest path and all parameters fit).
     pub command_line_octets_max: usize,
-    /// Slowest content, in octets a second (100), measured over [`data_rate_interval`]. Zero
-    /// switches the check off.
+    /// Slowest content, in octets a second (100). What comes faster earns time to pause, up to
+    /// [`data_rate_interval`]. Zero switches the check off.
     ///
     /// [`data_rate_interval`]: Self::data_rate_interval
     pub data_rate_min: u32,
-    /// Over how much waiting the rate is measured (60 s).
+    /// Longest pause within a content (60 s); also what a content may lag behind its rate.
     pub data_rate_interval: Duration,
 }
 
@@ -247,7 +247,7 @@ impl ServerLimits {
         Self { command_line_octets_max, ..self }
     }
 
-    /// Sets the slowest content and over how much waiting it is measured.
+    /// Sets the slowest content and its longest pause.
     #[must_use]
     pub fn with_data_rate(self, data_rate_min: u32, data_rate_interval: Duration) -> Self {
         Self { data_rate_min, data_rate_interval, ..self }
