@@ -9,10 +9,10 @@
 //! in `transom-routing`; what a session says on the wire in `transom-smtp`.
 //!
 //! ```text
-//! Configuration ── check() ──► CheckedConfiguration ─┬─ select_receive(local, peer)
-//!                    │                               ├─ accepts_sender / accepts_recipient(rights, path)
-//!                    ▼                               └─ accepted_domain(domain)
-//!           every ConfigurationError
+//! Configuration -- check() --> CheckedConfiguration -- select_receive(local, peer)
+//!                    |                              -- accepts_sender(rights, path)
+//!                    v                              -- accepts_recipient(rights, path)
+//!           every ConfigurationError                -- accepted_domain(domain)
 //! ```
 //!
 //! ```

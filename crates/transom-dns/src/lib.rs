@@ -6,9 +6,9 @@
 //! `transom-routing`.
 //!
 //! ```text
-//! routing ── lookup(name, kind) ──► Resolver ──► Answer { records, security, ttl } or DnsFailure
-//!                                    ├─ Zone              a few lines of text, in memory
-//!                                    └─ HickoryResolver   the real DNS (feature hickory)
+//! routing -- lookup(name, kind) --> Resolver --> Answer { records, security, ttl } or DnsFailure
+//!                                   | Zone              a few lines of text, in memory
+//!                                   | HickoryResolver   the real DNS (feature hickory)
 //! ```
 //!
 //! ```

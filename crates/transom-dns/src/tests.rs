@@ -202,7 +202,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_breaks_a_parser(text in "\\PC{0,60}(\n\\PC{0,20} (A|MX|CNAME|TXT) \\PC{0,20}){0,3}") {
+    fn no_text_breaks_a_parser(
+        text in "\\PC{0,60}(\n\\PC{0,20} (A|MX|CNAME|TXT) \\PC{0,20}){0,3}",
+    ) {
         let _ = text.parse::<Zone>();
         if let Ok(name) = text.parse::<DomainName>() {
             prop_assert_eq!(name.to_string().parse(), Ok(name));

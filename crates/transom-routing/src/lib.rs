@@ -9,17 +9,17 @@
 //! filters comes before it; TLS policies come with later work.
 //!
 //! ```text
-//! Envelope ── categorize(configuration, facts) ──► Categorized { groups: (NextHop, recipients), failed }
-//!                        │ select_connector: specificity, then cost, then name
-//!                        ▼
-//! NextHop ── Target::of(next_hop, configuration) ── plan(resolver, ..) ──► Vec<HostTry> or PlanError
+//! Envelope -- categorize(configuration, facts) --> groups of (NextHop, recipients), and failures
+//!                 | select_connector: specificity, then cost, then name
+//!                 v
+//! NextHop -- Target::of(..) -- plan(resolver, ..) --> Vec<HostTry> or PlanError
 //! ```
 //!
 //! ```
 //! use transom_connector::{AcceptedDomain, Configuration, SendConnector};
 //! use transom_dns::Zone;
 //! use transom_routing::{LocalIdentity, MessageFacts, Target, categorize, plan};
-//! use transom_types::{Envelope, MailParameters, ReversePath};
+//! use transom_types::{Envelope, ForwardPath, MailParameters, Recipient, ReversePath};
 //!
 //! let configuration = Configuration::new("mx1.contoso.com".parse()?)
 //!     .with_accepted_domain(AcceptedDomain::authoritative("contoso.com")?)
@@ -30,8 +30,8 @@
 //!     reverse_path: ReversePath::Null,
 //!     parameters: MailParameters::default(),
 //!     recipients: vec![
-//!         transom_types::ForwardPath::from("ann@contoso.com".parse::<transom_types::Mailbox>()?).into(),
-//!         transom_types::ForwardPath::from("bob@fabrikam.com".parse::<transom_types::Mailbox>()?).into(),
+//!         Recipient::from("<ann@contoso.com>".parse::<ForwardPath>()?),
+//!         Recipient::from("<bob@fabrikam.com>".parse::<ForwardPath>()?),
 //!     ],
 //! };
 //! let categorized = categorize(&configuration, &MessageFacts::new(&envelope, 2_000));

@@ -150,7 +150,8 @@ proptest! {
     #[test]
     fn v4_ranges_print_and_parse_back(a: u32, b: u32, length in 0u32..=32) {
         let (first, last) = (a.min(b), a.max(b));
-        let text = format!("{}-{}", std::net::Ipv4Addr::from_bits(first), std::net::Ipv4Addr::from_bits(last));
+        let address = std::net::Ipv4Addr::from_bits;
+        let text = format!("{}-{}", address(first), address(last));
         let range: RemoteRange = text.parse().unwrap();
         prop_assert_eq!(range.to_string().parse(), Ok(range));
         prop_assert_eq!(range.width(), u128::from(last - first));

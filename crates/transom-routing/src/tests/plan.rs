@@ -96,7 +96,8 @@ fn mx_records_give_hosts_in_order() {
         ),
         (
             "IPv6 and IPv4 in turn",
-            "d.com MX 10 a.com\n a.com A 1.0.0.1\n a.com A 1.0.0.2\n a.com A 1.0.0.3\n a.com AAAA 2600::1",
+            "d.com MX 10 a.com\n a.com A 1.0.0.1\n a.com A 1.0.0.2\n a.com A 1.0.0.3\n a.com \
+             AAAA 2600::1",
             "a.com=2600::1,1.0.0.1,1.0.0.2,1.0.0.3",
         ),
     ] {
@@ -151,12 +152,14 @@ fn what_could_not_be_found_out_is_tried_again() {
         (
             "MX lookup refused",
             "d.com MX REFUSED",
-            "deferred 451 4.4.3 the DNS lookup of d.com failed: the name server refused the question",
+            "deferred 451 4.4.3 the DNS lookup of d.com failed: the name server refused the \
+             question",
         ),
         (
             "MX answer forged",
             "d.com MX BOGUS",
-            "deferred 451 4.4.3 the DNS lookup of d.com failed: the answer failed DNSSEC validation",
+            "deferred 451 4.4.3 the DNS lookup of d.com failed: the answer failed DNSSEC \
+             validation",
         ),
         (
             "host lookup fails",
@@ -215,12 +218,14 @@ fn a_host_that_finds_itself_uses_better_hosts_alone() {
         ),
         (
             "better hosts are kept",
-            "d.com MX 10 a.com\n d.com MX 20 mx.self.example\n d.com MX 30 c.com\n a.com A 1.0.0.1\n c.com A 1.0.0.3",
+            "d.com MX 10 a.com\n d.com MX 20 mx.self.example\n d.com MX 30 c.com\n a.com A \
+             1.0.0.1\n c.com A 1.0.0.3",
             "a.com=1.0.0.1",
         ),
         (
             "better hosts are kept, by address",
-            "d.com MX 10 a.com\n d.com MX 20 b.com\n d.com MX 30 c.com\n a.com A 1.0.0.1\n b.com A 131.107.0.99\n c.com A 1.0.0.3",
+            "d.com MX 10 a.com\n d.com MX 20 b.com\n d.com MX 30 c.com\n a.com A 1.0.0.1\n \
+             b.com A 131.107.0.99\n c.com A 1.0.0.3",
             "a.com=1.0.0.1",
         ),
         (
@@ -422,7 +427,8 @@ proptest! {
         prop_assert!(hosts.iter().map(|host| host.addresses.len()).sum::<usize>() <= ADDRESSES_MAX);
         prop_assert!(hosts.is_sorted_by_key(|host| host.preference));
         let own_text = name.map(|name| name.to_string());
-        let own_preference = records.iter().filter(|(_, host)| Some(*host) == own).map(|(p, _)| *p).min();
+        let own_records = records.iter().filter(|(_, host)| Some(*host) == own);
+        let own_preference = own_records.map(|(preference, _)| *preference).min();
         for host in &hosts {
             prop_assert!(Some(&host.name) != own_text.as_ref());
             prop_assert!(own_preference.is_none_or(|own| host.preference < own));

@@ -152,7 +152,8 @@ proptest! {
         // Names must be unique without their signs.
         let mut seen = std::collections::HashSet::new();
         all.retain(|name, _| seen.insert(connector(&format!("{name}=*")).name));
-        let texts: Vec<String> = all.iter().map(|(name, space)| format!("{name}={space}")).collect();
+        let texts = all.iter().map(|(name, space)| format!("{name}={space}"));
+        let texts: Vec<String> = texts.collect();
         let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let configuration = connectors(&texts);
         let selection = select_connector(&configuration, &domain(&recipient), size);
