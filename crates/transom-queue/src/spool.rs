@@ -55,7 +55,7 @@ pub trait Spool: fmt::Debug + Send + Sync + 'static {
 
 /// A body on its way in. Dropping it before [`finish`](Self::finish) forgets it.
 #[async_trait]
-pub trait Ingest: fmt::Debug + Send {
+pub trait Ingest: fmt::Debug + Send + Sync {
     /// The id that the message will have.
     fn id(&self) -> InternalMessageId;
 
