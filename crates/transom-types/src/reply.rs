@@ -76,39 +76,41 @@ impl Reply {
         }
     }
 
-    /// Appends the wire form. The one encoder of replies; `Display` uses it.
+    /// Appends the wire form, without any other allocation. `Display` prints the same.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        self.write_lines(|piece| out.extend_from_slice(piece.as_bytes()));
+        // Appending to a Vec cannot fail.
+        let _ = self.write_lines(&mut Octets(out));
     }
 
-    fn write_lines(&self, mut put: impl FnMut(&str)) {
-        let code = [
-            char::from_digit(u32::from(self.code.get() / 100 % 10), 10),
-            char::from_digit(u32::from(self.code.get() / 10 % 10), 10),
-            char::from_digit(u32::from(self.code.get() % 10), 10),
-        ];
-        let enhanced = self.enhanced.map(|enhanced| enhanced.to_string());
+    /// The one encoder of replies.
+    fn write_lines(&self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut lines = self.lines().peekable();
         while let Some(line) = lines.next() {
-            for digit in code.into_iter().flatten() {
-                put(digit.encode_utf8(&mut [0; 4]));
+            let mark = if lines.peek().is_some() { '-' } else { ' ' };
+            write!(out, "{}{mark}", self.code)?;
+            if let Some(enhanced) = self.enhanced {
+                write!(out, "{enhanced} ")?;
             }
-            put(if lines.peek().is_some() { "-" } else { " " });
-            if let Some(enhanced) = &enhanced {
-                put(enhanced);
-                put(" ");
-            }
-            put(line);
-            put("\r\n");
+            out.write_str(line)?;
+            out.write_str("\r\n")?;
         }
+        Ok(())
     }
 }
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut result = Ok(());
-        self.write_lines(|piece| result = result.and_then(|()| f.write_str(piece)));
-        result
+        self.write_lines(f)
+    }
+}
+
+/// Text that goes into a buffer of octets.
+struct Octets<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Octets<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
