@@ -4,6 +4,56 @@
 //! arguments, octets and events go out as values. It does not look into messages (that is
 //! `transom-message`), does not decide who may relay (`transom-connector`), and holds no mail
 //! (`transom-queue`).
+//!
+//! ```text
+//!   socket, TLS           this crate                    application
+//!  +----------+  octets  +----------------------+  events  +-----------+
+//!  |  driver, | -------> | ServerSession::poll  | -------> | may relay |
+//!  |  owns    | <------- | ClientSession::poll  | <------- | spool     |
+//!  |  buffers |  replies |    on the codec      |  answers | settle    |
+//!  +----------+          +----------------------+          +-----------+
+//! ```
+//!
+//! The loops of the drivers stand, runnable, in [`server`] and [`client`]. The codec is of use
+//! alone:
+//!
+//! ```
+//! use transom_smtp::codec::{Command, CommandError};
+//!
+//! let command = Command::parse(b"RCPT TO:<bob@example.net> NOTIFY=NEVER")?;
+//! let Command::Rcpt { forward_path, parameters } = &command else { panic!("{command:?}") };
+//! assert_eq!(forward_path.to_string(), "<bob@example.net>");
+//! assert!(!parameters.notify_or_default().failure());
+//!
+//! // Every error knows what is said to it.
+//! let error = Command::parse(b"RCPT TO:<bob").unwrap_err();
+//! assert_eq!(error.reply().to_string(), "501 5.1.3 Invalid address\r\n");
+//! # Ok::<(), CommandError>(())
+//! ```
+//!
+//! # Errors and limits
+//!
+//! What a peer does wrong is no error of a call: the server session answers it and goes on, or
+//! says [`server::Output::Close`] with the reason. What a caller does wrong is an `ApiMisuse`.
+//! Nothing here grows with what a peer sends: limits of octets, numbers and time are fields of
+//! [`server::ServerLimits`] and of the client's configuration, each with a default.
+//!
+//! End of data is CRLF `.` CRLF and nothing else; see [`codec::data`] for bare CR, bare LF and NUL.
+//!
+//! # Standards
+//!
+//! | document | what of it |
+//! |---|---|
+//! | RFC 5321 | commands, replies, order, limits, time-outs; no EXPN, no TURN |
+//! | RFC 1870 | SIZE |
+//! | RFC 2034, RFC 3463 | ENHANCEDSTATUSCODES |
+//! | RFC 2920 | PIPELINING, and its bounds enforced |
+//! | RFC 3030 | CHUNKING; no BINARYMIME |
+//! | RFC 3207 | STARTTLS |
+//! | RFC 3461 | the DSN parameters of MAIL and RCPT |
+//! | RFC 6152 | 8BITMIME |
+//! | RFC 6531 | SMTPUTF8 |
+//! | RFC 9422 | LIMITS with RCPTMAX and MAILMAX |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client;

@@ -5,9 +5,9 @@
 //! buffer. Names and texts of commands are in [`codec`](crate::codec).
 //!
 //! ```text
-//!  octets in ──► poll ──► Event ──► application
-//!                  ▲                    │
-//!                  └── respond, accept ─┘        replies gather in `out`
+//!  octets in --> poll --> Event --> application
+//!                  ^                    |
+//!                  +-- respond, accept -+        replies gather in `out`
 //! ```
 //!
 //! The loop of a driver, here with a peer that has said everything at once. A real one writes

@@ -11,4 +11,6 @@ mod limits;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod smuggling;
