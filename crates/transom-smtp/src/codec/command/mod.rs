@@ -1,8 +1,8 @@
 //! Commands (RFC 5321 §4.1 and the extensions): one parser and one encoder.
 //!
-//! The grammar is in `parse`, what stands in a command line as a name or text in `argument`. Whether
-//! a command may be given at this moment, and whether its parameters were offered, is decided in
-//! [`server`](crate::server).
+//! The grammar is in `parse`, what stands in a command line as a name or text in `argument`.
+//! Whether a command may be given at this moment, and whether its parameters were offered, is
+//! decided in [`server`](crate::server).
 
 mod argument;
 mod error;

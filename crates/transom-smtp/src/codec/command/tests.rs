@@ -106,8 +106,11 @@ fn size_of_error_stays_small() {
 // Attack 6: what exists can be printed, and nothing that prints is more than one line.
 proptest! {
     #[test]
-    fn what_parses_prints_back(line in "(EHLO|HELO|VRFY|HELP|BDAT|NOOP|(MAIL FROM|RCPT TO):)[ -~]{0,40}") {
-        round_trip(line.as_bytes())?;
+    fn what_parses_prints_back(
+        verb in "EHLO|HELO|VRFY|HELP|BDAT|NOOP|MAIL FROM:|RCPT TO:",
+        rest in "[ -~]{0,40}",
+    ) {
+        round_trip(format!("{verb} {rest}").as_bytes())?;
     }
 
     #[test]
