@@ -11,7 +11,6 @@ use super::{
 };
 use crate::codec::Command;
 use crate::codec::ehlo::Capabilities;
-use crate::codec::reply::ReplyReader;
 
 impl ClientSession {
     /// Gives an output, or nothing when the next step can follow at once.
@@ -214,8 +213,6 @@ impl ClientSession {
                 self.close_violation(PeerViolation::OctetsBeforeTls);
             }
             Severity::PositiveCompletion => {
-                self.capabilities = Capabilities::default();
-                self.reader = ReplyReader::default();
                 self.state = State::Handshake { announced: false };
                 self.set_deadline(now, self.config.timeouts.handshake);
             }

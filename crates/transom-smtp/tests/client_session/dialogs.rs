@@ -161,15 +161,17 @@ fn refusals_of_some_recipients_leave_the_others_alone() {
             Act::Say("552 too many\r\n"),
             Act::Say("552 5.2.2 mailbox full\r\n"),
             Act::Say("251 2.1.5 will forward\r\n"),
+            Act::Say("552 5.5.3 too many\r\n"),
         ];
         let mut peer = Peer { rcpt, ..Peer::offering(&offers) };
-        let run = send(&mut peer, 6);
-        let expected = ["failed", "relayed", "deferred", "deferred", "failed", "relayed"];
+        let run = send(&mut peer, 7);
+        let expected =
+            ["failed", "relayed", "deferred", "deferred", "failed", "relayed", "deferred"];
         assert_eq!(run.outcomes(), expected);
         let codes = codes(&run.results[0]);
-        assert_eq!(codes, ["5.1.1", "2.6.0", "4.5.3", "4.5.3", "5.2.2", "2.6.0"]);
+        assert_eq!(codes, ["5.1.1", "2.6.0", "4.5.3", "4.5.3", "5.2.2", "2.6.0", "4.5.3"]);
         let stages = run.results[0].iter().map(|r| r.outcome.status().unwrap().stage);
-        assert_eq!(stages.filter(|stage| *stage == AttemptStage::Rcpt).count(), 4);
+        assert_eq!(stages.filter(|stage| *stage == AttemptStage::Rcpt).count(), 5);
         assert_eq!(peer.contents, [".one\r\ntwo\r\n"]);
     }
 }
@@ -263,6 +265,10 @@ fn starttls_forgets_what_was_offered_in_the_clear() {
         assert_eq!(peer.commands[..3], [hello, "STARTTLS", hello]);
         assert_eq!(peer.commands[3], "MAIL FROM:<s@client.example>", "SIZE is forgotten");
     }
+    let mut peer = Peer::offering(&["STARTTLS", "SIZE 1", "PIPELINING"]);
+    peer.ehlo_in_tls = Act::Say("502 5.5.1 no\r\n");
+    let run = send_with_tls(&mut peer, ClientTls::Required);
+    assert_eq!(run.outcomes(), ["relayed"], "HELO in TLS, and nothing is offered any more");
     let mut peer = Peer::offering(&["STARTTLS"]);
     send_with_tls(&mut peer, ClientTls::Never);
     assert!(!peer.commands.iter().any(|c| c == "STARTTLS"));

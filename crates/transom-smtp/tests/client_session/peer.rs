@@ -33,6 +33,7 @@ pub(crate) struct Peer {
     pub(crate) offers_in_tls: Vec<&'static str>,
     pub(crate) greeting: Act,
     pub(crate) ehlo: Act,
+    pub(crate) ehlo_in_tls: Act,
     pub(crate) helo: Act,
     pub(crate) starttls: Act,
     pub(crate) mail: Act,
@@ -75,6 +76,7 @@ impl Default for Peer {
             offers_in_tls: vec!["PIPELINING"],
             greeting: Act::Agree,
             ehlo: Act::Agree,
+            ehlo_in_tls: Act::Agree,
             helo: Act::Agree,
             starttls: Act::Agree,
             mail: Act::Agree,
@@ -132,34 +134,39 @@ impl Peer {
 
     /// Hears octets of the client, and answers on `wire`.
     fn hear(&mut self, octets: &[u8], wire: &mut Vec<u8>) {
-        self.unread.extend_from_slice(octets);
-        loop {
-            if let Mode::Chunk { left, last } = self.mode {
-                if self.unread.len() < left {
-                    return;
-                }
-                let chunk: Vec<u8> = self.unread.drain(..left).collect();
-                self.mode = Mode::Commands;
-                self.hear_chunk(&String::from_utf8_lossy(&chunk), last, wire);
-                continue;
-            }
-            let Some(end) = self.unread.windows(2).position(|pair| pair == b"\r\n") else { return };
-            let line: Vec<u8> = self.unread.drain(..end + 2).collect();
-            let line = String::from_utf8_lossy(&line[..end]).into_owned();
-            assert!(!line.contains(['\r', '\n']), "bare line end in {line:?}");
-            if let Mode::Data(content) = &mut self.mode {
-                if line == "." {
-                    let content = std::mem::take(content);
-                    self.mode = Mode::Commands;
-                    self.end_data(content, wire);
-                } else {
-                    content.push_str(line.strip_prefix('.').unwrap_or(&line));
-                    content.push_str("\r\n");
-                }
-            } else {
-                self.hear_command(&line, wire);
-            }
+        let mut heard = std::mem::take(&mut self.unread);
+        heard.extend_from_slice(octets);
+        let mut rest = heard.as_slice();
+        while let Some(used) = self.hear_one(rest, wire) {
+            rest = &rest[used..];
         }
+        self.unread = rest.to_vec();
+    }
+
+    /// Hears one line or chunk, where it is whole.
+    fn hear_one(&mut self, rest: &[u8], wire: &mut Vec<u8>) -> Option<usize> {
+        if let Mode::Chunk { left, last } = self.mode {
+            let chunk = rest.get(..left)?;
+            self.mode = Mode::Commands;
+            self.hear_chunk(&String::from_utf8_lossy(chunk), last, wire);
+            return Some(left);
+        }
+        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+        let line = String::from_utf8_lossy(&rest[..end]);
+        assert!(!line.contains(['\r', '\n']), "bare line end in {line:?}");
+        match &mut self.mode {
+            Mode::Data(content) if line == "." => {
+                let content = std::mem::take(content);
+                self.mode = Mode::Commands;
+                self.end_data(content, wire);
+            }
+            Mode::Data(content) => {
+                content.push_str(line.strip_prefix('.').unwrap_or(&line));
+                content.push_str("\r\n");
+            }
+            _ => self.hear_command(&line, wire),
+        }
+        Some(end + 2)
     }
 
     fn end_data(&mut self, content: String, wire: &mut Vec<u8>) {
@@ -194,7 +201,8 @@ impl Peer {
         match verb {
             "EHLO" => {
                 let right = self.ehlo_reply();
-                self.act(&self.ehlo.clone(), &right, wire);
+                let act = if self.in_tls { &self.ehlo_in_tls } else { &self.ehlo };
+                self.act(&act.clone(), &right, wire);
             }
             "HELO" => drop(self.act(&self.helo.clone(), "250 mx.example\r\n", wire)),
             "STARTTLS" => drop(self.act(&self.starttls.clone(), "220 go\r\n", wire)),
