@@ -86,6 +86,7 @@ impl SpoolFile for SimFile {
         let machine = &mut *guard;
         let verdict = machine.begin(OpKind::Fdatasync);
         let fails = machine.sync_fails_at == Some(machine.counts.fdatasync);
+        let lies = machine.fdatasync_lies;
         let inode = machine.inodes.get_mut(&self.inode).ok_or_else(|| gone(&self.path))?;
         match verdict {
             Verdict::Crash => {
@@ -100,6 +101,7 @@ impl SpoolFile for SimFile {
                 inode.sync_failing(&mut machine.rng);
                 Err(Error::other("input/output error"))
             }
+            Verdict::Run if lies => Ok(()),
             Verdict::Run => {
                 inode.sync();
                 Ok(())

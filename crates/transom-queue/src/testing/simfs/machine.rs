@@ -48,6 +48,8 @@ pub(super) struct Machine {
     pub(super) crash_at: Option<u64>,
     pub(super) fail_at: Option<(u64, ErrorKind)>,
     pub(super) sync_fails_at: Option<u64>,
+    pub(super) fdatasync_lies: bool,
+    pub(super) fsync_dir_lies: bool,
     pub(super) rng: Rng,
 }
 
@@ -70,6 +72,8 @@ impl Machine {
             crash_at: None,
             fail_at: None,
             sync_fails_at: None,
+            fdatasync_lies: false,
+            fsync_dir_lies: false,
             rng: Rng::new(seed),
         }
     }
@@ -93,6 +97,9 @@ impl Machine {
     }
 
     pub(super) fn sync_dir(&mut self, dir: &str) {
+        if self.fsync_dir_lies {
+            return;
+        }
         let (synced, rest) = split_for_sync(std::mem::take(&mut self.changes), dir);
         for change in &synced {
             self.durable.apply(change);

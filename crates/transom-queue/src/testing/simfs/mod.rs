@@ -172,6 +172,17 @@ impl SimFs {
         self.any_life().sync_fails_at = Some(number);
     }
 
+    /// From now on `fdatasync` says that all is well and does nothing. For tests of tests: a check
+    /// of crashes that such a disk passes checks nothing.
+    pub fn lie_about_fdatasync(&self) {
+        self.any_life().fdatasync_lies = true;
+    }
+
+    /// The same for `fsync_dir`.
+    pub fn lie_about_fsync_dir(&self) {
+        self.any_life().fsync_dir_lies = true;
+    }
+
     /// What [`SpoolIo::space`] tells.
     pub fn set_space(&self, space: Space) {
         self.any_life().space = space;
