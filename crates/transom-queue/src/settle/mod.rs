@@ -168,13 +168,14 @@ pub fn settle(input: &SettleInput<'_>) -> Settlement {
 }
 
 fn settle_attempt(input: &SettleInput<'_>, results: &[RecipientResult]) -> Settlement {
+    let connection = connection_of(results);
     let mut draft = Draft::new(input);
+    draft.next_hop_down = connection == ConnectionResult::Failed;
     for result in results {
         if draft.take(result.recipient) {
             draft.result(result);
         }
     }
-    let connection = connection_of(results);
     Settlement { connection, ..draft.finish(ReportKind::Failed) }
 }
 
@@ -207,6 +208,8 @@ fn settle_delay(input: &SettleInput<'_>, waiting: &[Waiting]) -> Settlement {
 /// A settlement in the making.
 struct Draft<'a> {
     input: &'a SettleInput<'a>,
+    /// Whether the queue as a whole waits now: then its ladder has the say.
+    next_hop_down: bool,
     /// Recipients that are dealt with: nobody ends in two places.
     taken: BTreeSet<u32>,
     settled: Vec<Settled>,
@@ -220,6 +223,7 @@ impl<'a> Draft<'a> {
     fn new(input: &'a SettleInput<'a>) -> Self {
         Self {
             input,
+            next_hop_down: false,
             taken: BTreeSet::new(),
             settled: Vec::new(),
             retries: Vec::new(),
@@ -243,6 +247,15 @@ impl<'a> Draft<'a> {
         state.map_or(0, |state| state.attempts)
     }
 
+    /// Whether an outcome is counted as an attempt.
+    fn attempted(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Deferred(status) => !(self.next_hop_down && is_queue_level(status)),
+            Outcome::Removed(_) | Outcome::Transferred => false,
+            _ => true,
+        }
+    }
+
     /// What last kept the recipient from being delivered: its own outcome before its queue's.
     fn last_known(&self, recipient: u32, group: &Waiting) -> Option<Status> {
         let at = usize::try_from(recipient).ok();
@@ -257,31 +270,30 @@ impl<'a> Draft<'a> {
         match &result.outcome {
             Outcome::Deferred(status) | Outcome::InDoubt(status) => {
                 if self.input.expires_in.is_zero() {
-                    self.expire(recipient, Some(status), !is_queue_level(status));
+                    self.expire(recipient, Some(status), self.attempted(&result.outcome));
                 } else {
-                    self.retry(recipient, &result.outcome, status);
+                    self.retry(recipient, &result.outcome);
                 }
             }
             outcome => {
                 if let Outcome::Failed(status) = outcome {
                     self.report(recipient, status);
                 }
-                self.settle(recipient, outcome.clone(), true, None);
+                self.settle(recipient, outcome.clone(), self.attempted(outcome), None);
             }
         }
     }
 
-    fn retry(&mut self, recipient: u32, outcome: &Outcome, status: &Status) {
+    fn retry(&mut self, recipient: u32, outcome: &Outcome) {
         let profile = &self.input.policy.profile;
         let attempts = self.attempts(recipient).saturating_add(1);
         let in_doubt = matches!(outcome, Outcome::InDoubt(_));
-        let attempted = in_doubt || !is_queue_level(status);
+        let attempted = self.attempted(outcome);
         let wait = if in_doubt {
             profile.in_doubt_delay(attempts, self.input.random)
         } else if attempted {
             profile.message_delay(attempts, self.input.random)
         } else {
-            // The queue's ladder has the say when it connects again.
             Duration::ZERO
         };
         let wait = wait.min(self.input.expires_in);

@@ -1,5 +1,6 @@
 //! The scheduler against a naive one, with its invariants checked after every call.
 
+mod against;
 mod model;
 
 use std::time::{Duration, Instant};
