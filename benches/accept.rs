@@ -188,7 +188,8 @@ fn sample(
     };
     let cpu_before = cpu_time(pid);
     let measured = drive(address, &load)?;
-    let cpu = cpu_time(pid).saturating_sub(cpu_before);
+    // Zero stands for a server that is not ours to watch.
+    let cpu = if pid == 0 { Duration::ZERO } else { cpu_time(pid).saturating_sub(cpu_before) };
     let cpu_micros = cpu.as_secs_f64() * 1e6 / f64::from(measured.messages.max(1));
     Ok(Sample { measured, cpu_micros, fsyncs: None })
 }

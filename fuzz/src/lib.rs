@@ -2,10 +2,20 @@
 //!
 //! A body takes octets that anybody may have sent. It must not panic, and what it makes of them
 //! must survive printing and parsing.
-#![allow(clippy::missing_panics_doc, reason = "to panic is how a body says what it found")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "to panic is how a body says what it found"
+)]
 
+mod connector;
+mod message;
+mod smtp;
 mod types;
 
+pub use connector::connector;
+pub use message::{content_scan, header_section};
+pub use smtp::{client_session, command, reply, server_session};
 pub use types::{address_literal, domain, enhanced_status_code, mailbox, path, reply_code, xtext};
 
 /// A body and the name of its corpus folder.
@@ -14,10 +24,17 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every body, for the smoke test. A file in `fuzz_targets/` gives each to libFuzzer.
 pub const TARGETS: &[Target] = &[
     ("address_literal", address_literal),
+    ("client_session", client_session),
+    ("command", command),
+    ("connector", connector),
+    ("content_scan", content_scan),
     ("domain", domain),
     ("enhanced_status_code", enhanced_status_code),
+    ("header_section", header_section),
     ("mailbox", mailbox),
     ("path", path),
+    ("reply", reply),
     ("reply_code", reply_code),
+    ("server_session", server_session),
     ("xtext", xtext),
 ];

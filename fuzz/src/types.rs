@@ -9,7 +9,7 @@ use transom_types::{
 };
 
 /// Octets to value to octets to value: the two values are the same, and print as one line.
-fn round_trip<T: FromStr + ToString + PartialEq + Debug>(text: &str) -> Option<T> {
+pub(crate) fn round_trip<T: FromStr + ToString + PartialEq + Debug>(text: &str) -> Option<T> {
     let value = text.parse::<T>().ok()?;
     let printed = value.to_string();
     assert!(!printed.contains(['\r', '\n', '\0']), "{printed:?} is no line");
