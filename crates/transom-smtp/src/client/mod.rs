@@ -265,8 +265,8 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Gives up at once: no more octets are written. `reply` (4yz or 5yz) says why; recipients without outcome
-    /// get the one it stands for, or are in doubt when the content had ended.
+    /// Gives up at once: no more octets are written. `reply` (4yz or 5yz) says why; recipients
+    /// without outcome get the one it stands for, or are in doubt when the content had ended.
     pub fn abort(&mut self, reply: Reply) {
         let status = Status::local(self.stage(), reply);
         self.close(CloseReason::Aborted, status);
