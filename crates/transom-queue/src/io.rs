@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A file system, as far as the spool needs one. All calls block; only the committer thread and
 /// the blob thread make them, or a reader.
@@ -70,6 +71,18 @@ pub trait SpoolIo: fmt::Debug + Send + Sync + 'static {
 
     /// A text that changes whenever the machine boots: tells a power cut from a killed process.
     fn machine_boot_id(&self) -> String;
+
+    /// Time that has passed since some moment in the past; never goes back. Only used for how long
+    /// something may wait. A simulated disk may let it stand still: then nothing is done because
+    /// time passes, and what is done by number of octets still is.
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// What errors call the spool: its path.
+    fn describe(&self) -> String {
+        "the spool".into()
+    }
 }
 
 /// An open file.

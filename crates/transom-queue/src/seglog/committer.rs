@@ -1,0 +1,349 @@
+//! The committer: the one who writes to the log. A machine that takes whole commits and is driven
+//! by a thread or, in simulations, by the caller.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+
+use super::batch::{Batch, Encoded};
+use super::blob;
+use super::body::BodyId;
+use super::disk::disk_level;
+use super::frame::{Lsn, RecordType, Seed};
+use super::index::{Changes, Segment};
+use super::options::Driver;
+use super::reclaim::CopyScan;
+use super::segment::{DATA_START, SegmentHeader, segment_path};
+use super::shared::{Counters, Group, Shared};
+use super::stage::{Stage, Staged};
+use crate::io::{OpenMode, SpoolFile, SpoolIo};
+use crate::spool::{Committed, StoreError};
+use crate::sync::write_lock;
+
+/// Unsynced octets of Intents and buffered commits, beyond which a sync follows at once.
+const UNSYNCED_OCTETS_MAX: u64 = 64 << 10;
+/// How long they stay unsynced otherwise.
+const UNSYNCED_MAX: Duration = Duration::from_secs(1);
+/// How often the room on the disk is asked for.
+const SPACE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Writes batches.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) current: Current,
+    machine: u64,
+    next_batch: u64,
+    pub(super) changes: Changes,
+    /// Large bodies without message; their files go once that is durable.
+    freed: Vec<BodyId>,
+    /// When the oldest octet was written that no sync covers yet.
+    unsynced_since: Option<Duration>,
+    space_asked: Option<Duration>,
+    pub(super) copying: Option<CopyScan>,
+    /// Octets that may be copied forward for those that were appended.
+    pub(super) credit: u64,
+}
+
+/// The segment that is written to.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) file: Arc<dyn SpoolFile>,
+    pub(super) segment: u32,
+    pub(super) seed: Seed,
+    /// Where the next batch begins.
+    pub(super) end: u64,
+    /// All below is durable.
+    pub(super) synced: u64,
+}
+
+/// A commit that is in the batch and waits for its answer.
+struct Waiter {
+    answer: oneshot::Sender<Result<Committed, StoreError>>,
+    committed: Committed,
+    early: bool,
+}
+
+impl Committer {
+    /// Goes on after recovery: `current` holds the Boot batch, durable.
+    pub(super) fn new(shared: Arc<Shared>, current: Current, machine: u64) -> Self {
+        let mut committer = Self {
+            shared,
+            current,
+            machine,
+            // The Boot batch was the first.
+            next_batch: 2,
+            changes: Changes::default(),
+            freed: Vec::new(),
+            unsynced_since: None,
+            space_asked: None,
+            copying: None,
+            credit: 0,
+        };
+        committer.ask_for_space();
+        committer
+    }
+
+    /// Writes one batch with these commits and answers them.
+    pub(super) fn step(&mut self, groups: Vec<Group>) {
+        let octets = groups.iter().fold(0u64, |sum, group| sum.saturating_add(group.octets));
+        if let Some(failure) = self.shared.failure() {
+            answer_all(groups.into_iter().map(|group| group.answer), &failure);
+        } else {
+            self.ask_for_space();
+            self.write_groups(groups, octets);
+        }
+        self.shared.backlog.leave_commit(octets);
+    }
+
+    /// What time asks for, when there are no commits.
+    pub(super) fn tick(&mut self) {
+        if self.shared.failure().is_some() {
+            return;
+        }
+        self.ask_for_space();
+        let age = self.unsynced_since.map(|since| self.shared.io.elapsed().saturating_sub(since));
+        if age.is_some_and(|age| age >= UNSYNCED_MAX) {
+            let result = self.sync();
+            if self.note_failure(result).is_ok() {
+                self.after_sync();
+            }
+        }
+    }
+
+    /// When [`tick`](Self::tick) is due, from now.
+    pub(super) fn next_tick(&self) -> Duration {
+        let now = self.shared.io.elapsed();
+        let wait =
+            self.unsynced_since.map(|since| since.saturating_add(UNSYNCED_MAX).saturating_sub(now));
+        wait.unwrap_or(SPACE_INTERVAL).min(SPACE_INTERVAL)
+    }
+
+    /// The clean end: everything durable, and a record that says so.
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        if let Some(failure) = self.shared.failure() {
+            return Err(failure);
+        }
+        let result = self.write_stop();
+        self.note_failure(result)
+    }
+
+    fn write_stop(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
+        let mut batch = self.new_batch();
+        let stop = Encoded::new(RecordType::Stop, 0, None, |_| Ok(()))?;
+        batch.push(stop, Lsn::default())?;
+        self.write_batch(&mut batch)?;
+        self.sync()
+    }
+
+    fn write_groups(&mut self, groups: Vec<Group>, octets: u64) {
+        let rolled = self.make_room(octets);
+        if let Err(error) = self.note_failure(rolled) {
+            answer_all(groups.into_iter().map(|group| group.answer), &error);
+            return;
+        }
+        let batch = self.new_batch();
+        let shared = Arc::clone(&self.shared);
+        let mut changes = std::mem::take(&mut self.changes);
+        let mut stage = Stage::new(&shared, batch, &mut changes);
+        let copied = self.copy_forward(&mut stage);
+        let (mut waiters, mut claims) = (Vec::with_capacity(groups.len()), Vec::new());
+        for group in groups {
+            let Group { ops, early, answer, .. } = group;
+            match stage.group(ops) {
+                Ok(Staged { committed, claims: more }) => {
+                    claims.extend(more);
+                    waiters.push(Waiter { answer, committed, early });
+                }
+                Err(error) => drop(answer.send(Err(error))),
+            }
+        }
+        let mut batch = stage.batch;
+        self.changes = changes;
+        if batch.is_empty() {
+            answer_durable(&self.shared, waiters);
+            return;
+        }
+        claims.iter_mut().for_each(|claim| claim.claim());
+        let own = batch.octets().saturating_sub(copied);
+        self.credit = self.credit.saturating_add(own);
+        Counters::add(&self.shared.counters.octets_copied, copied);
+        let written = self.write_batch(&mut batch);
+        if let Err(error) = self.note_failure(written) {
+            answer_all(waiters.into_iter().map(|waiter| waiter.answer), &error);
+            return;
+        }
+        self.finish_batch(waiters, copied);
+    }
+
+    /// Syncs what was written, unless nobody needs it now, and answers.
+    fn finish_batch(&mut self, waiters: Vec<Waiter>, copied: u64) {
+        let (early, waiters): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|to| to.early);
+        let lazy = waiters.is_empty() && copied == 0;
+        if lazy {
+            // It can be read, so it can be shown; whether it survives is the caller's choice.
+            self.merge();
+        }
+        answer_durable(&self.shared, early);
+        let unsynced = self.current.end.saturating_sub(self.current.synced);
+        if lazy && unsynced < UNSYNCED_OCTETS_MAX {
+            return;
+        }
+        let synced = self.sync();
+        if let Err(error) = self.note_failure(synced) {
+            answer_all(waiters.into_iter().map(|waiter| waiter.answer), &error);
+            return;
+        }
+        self.merge();
+        answer_durable(&self.shared, waiters);
+        self.after_sync();
+    }
+
+    /// What may only be done when all that was written is durable: it cannot be undone.
+    fn after_sync(&mut self) {
+        self.remove_freed();
+        let reclaimed = self.reclaim();
+        // Whoever comes next is told; the commits of this batch are durable all the same.
+        let _ = self.note_failure(reclaimed);
+    }
+
+    pub(super) fn new_batch(&mut self) -> Batch {
+        let number = self.next_batch;
+        self.next_batch = number.saturating_add(1);
+        Batch::new(self.current.segment, self.current.seed, number, self.current.end)
+    }
+
+    /// Closes and writes the batch. After an error nothing more is written, ever.
+    pub(super) fn write_batch(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        batch.close(self.current.synced)?;
+        let written = batch.write(&*self.current.file);
+        written.map_err(|error| self.failed("write", &error))?;
+        self.current.end = batch.end();
+        self.unsynced_since.get_or_insert(self.shared.io.elapsed());
+        Counters::add(&self.shared.counters.batches, 1);
+        Counters::add(&self.shared.counters.octets_written, batch.octets());
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        if self.current.synced == self.current.end {
+            return Ok(());
+        }
+        let synced = self.current.file.fdatasync();
+        synced.map_err(|error| self.failed("fdatasync", &error))?;
+        Counters::add(&self.shared.counters.fsyncs, 1);
+        self.current.synced = self.current.end;
+        self.unsynced_since = None;
+        Ok(())
+    }
+
+    /// Lets readers see what was written.
+    pub(super) fn merge(&mut self) {
+        let mut index = write_lock(&self.shared.index);
+        if let Some(segment) = index.segments.get_mut(&self.current.segment) {
+            segment.octets = self.current.end;
+        }
+        let freed = index.merge(&mut self.changes);
+        self.freed.extend(freed);
+    }
+
+    /// Removes files of large bodies whose last message is complete, durably so.
+    fn remove_freed(&mut self) {
+        for id in self.freed.drain(..) {
+            blob::remove(&self.shared, id.path());
+        }
+    }
+
+    /// Goes on to a new segment when this one is full. No batch crosses a segment's end.
+    fn make_room(&mut self, octets: u64) -> Result<(), StoreError> {
+        let full = self.current.end.saturating_add(octets) > self.shared.options.segment_octets;
+        if full && self.current.end > DATA_START { self.roll() } else { Ok(()) }
+    }
+
+    fn roll(&mut self) -> Result<(), StoreError> {
+        // The next header says that all here is durable.
+        self.sync()?;
+        let next = self.current.segment.checked_add(1);
+        let header = SegmentHeader {
+            segment: next.ok_or(StoreError::Full { resource: "segment numbers" })?,
+            epoch: self.shared.epoch,
+            previous: self.current.segment,
+            previous_end: self.current.end,
+            machine: self.machine,
+        };
+        let created = create_segment(&*self.shared.io, &header, self.shared.spool);
+        self.current = created
+            .map_err(|(action, error)| self.shared.fail(format!("cannot {action}: {error}")))?;
+        let segment = Segment { epoch: header.epoch, octets: DATA_START, ..Segment::default() };
+        write_lock(&self.shared.index).segments.insert(header.segment, segment);
+        Ok(())
+    }
+
+    fn ask_for_space(&mut self) {
+        let now = self.shared.io.elapsed();
+        // A simulation asks every time, because its clock may stand still.
+        let inline = self.shared.options.driver == Driver::Inline;
+        let due = self.space_asked.is_none_or(|asked| now.saturating_sub(asked) >= SPACE_INTERVAL);
+        if !due && !inline {
+            return;
+        }
+        self.space_asked = Some(now);
+        // Where the system does not answer, what was known last stays.
+        if let Ok(space) = self.shared.io.space() {
+            self.shared.set_level(disk_level(space, self.shared.level()), space.free);
+        }
+    }
+
+    pub(super) fn failed(&self, action: &str, error: &std::io::Error) -> StoreError {
+        let path = segment_path(self.current.segment);
+        self.shared.fail(format!("{action} of {path}: {error}"))
+    }
+
+    /// Any error of a write ends the log: what reached the disk is not known any more.
+    fn note_failure(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        result.map_err(|error| match error {
+            StoreError::Failed { .. } => error,
+            other => self.shared.fail(other.to_string()),
+        })
+    }
+}
+
+/// Makes a segment file: name durable, then its header. Gives what failed.
+pub(super) fn create_segment(
+    io: &dyn SpoolIo,
+    header: &SegmentHeader,
+    spool: u128,
+) -> Result<Current, (String, std::io::Error)> {
+    let path = segment_path(header.segment);
+    let at = |action: &str| format!("{action} {path}");
+    let file = io.open(&path, OpenMode::CreateNew).map_err(|error| (at("create"), error))?;
+    io.fsync_dir("log").map_err(|error| (at("fsync the folder of"), error))?;
+    let octets = header.encode(spool).unwrap_or_default();
+    file.write_all_at(0, &[std::io::IoSlice::new(&octets)])
+        .and_then(|()| file.fdatasync())
+        .map_err(|error| (at("write"), error))?;
+    let seed = header.seed(spool);
+    let (end, synced) = (DATA_START, DATA_START);
+    Ok(Current { file, segment: header.segment, seed, end, synced })
+}
+
+fn answer_durable(shared: &Shared, waiters: Vec<Waiter>) {
+    let count = u64::try_from(waiters.len()).unwrap_or(u64::MAX);
+    shared.counters.commits.fetch_add(count, Ordering::Relaxed);
+    for Waiter { answer, committed, .. } in waiters {
+        // Who dropped the future does not want to know; it happened all the same.
+        let _ = answer.send(Ok(committed));
+    }
+}
+
+fn answer_all(
+    answers: impl IntoIterator<Item = oneshot::Sender<Result<Committed, StoreError>>>,
+    error: &StoreError,
+) {
+    for answer in answers {
+        let _ = answer.send(Err(error.clone()));
+    }
+}

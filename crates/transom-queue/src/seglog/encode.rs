@@ -1,0 +1,121 @@
+//! Operations as records: done by whoever commits, before the committer sees them.
+
+use std::fmt;
+
+use transom_types::InternalMessageId;
+
+use super::accept::{AcceptSummary, put_accept};
+use super::batch::Encoded;
+use super::body::{Body, BodyId, Place, block_crcs};
+use super::frame::RecordType;
+use super::shared::Shared;
+use super::state::{put_admin, put_categorized, put_intent, put_settle};
+use crate::spool::{
+    Accept, AdminVerb, BlobClaim, Durability, Fork, Ingested, IngestedBody, Op, StoreError,
+};
+
+/// One operation, encoded.
+#[derive(Debug)]
+pub(super) struct EncodedOp {
+    pub(super) frame: Encoded,
+    pub(super) effect: Effect,
+}
+
+/// What the operation does to the index.
+pub(super) enum Effect {
+    Accept(AcceptSummary, Option<Box<dyn BlobClaim>>),
+    /// The forks, each with its id. Their Accepts are made by the committer, because they hold
+    /// what all records before made of the parent.
+    Categorize(Vec<(u64, Fork)>),
+    Intent,
+    /// Places, and whether they end.
+    Settle(Vec<(u32, bool)>),
+    Admin(AdminVerb),
+}
+
+impl fmt::Debug for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept(..) => "Accept",
+            Self::Categorize(_) => "Categorize",
+            Self::Intent => "Intent",
+            Self::Settle(_) => "Settle",
+            Self::Admin(_) => "Admin",
+        })
+    }
+}
+
+/// All operations of one commit, and whether they are answered before the sync.
+pub(super) fn encode_ops(
+    shared: &Shared,
+    ops: Vec<Op>,
+    durability: Durability,
+) -> Result<(Vec<EncodedOp>, bool), StoreError> {
+    // An Intent must survive the process, not the machine: see the crate's documentation.
+    let intents = ops.iter().all(|op| matches!(op, Op::Intent { .. }));
+    let ops: Result<Vec<_>, _> = ops.into_iter().map(|op| encode_op(shared, op)).collect();
+    Ok((ops?, intents || durability == Durability::Buffered))
+}
+
+fn encode_op(shared: &Shared, op: Op) -> Result<EncodedOp, StoreError> {
+    match op {
+        Op::Accept(accept) => encode_accept(*accept),
+        Op::Categorize { id, forks } => encode_categorize(shared, id, forks),
+        Op::Intent { id, intent } => {
+            let frame = Encoded::new(RecordType::Intent, id.0, None, |out| {
+                put_intent(out, &intent);
+                Ok(())
+            })?;
+            Ok(EncodedOp { frame, effect: Effect::Intent })
+        }
+        Op::Settle { id, recipients, delay_notified } => {
+            let frame = Encoded::new(RecordType::Outcome, id.0, None, |out| {
+                put_settle(out, &recipients, delay_notified)
+            })?;
+            let ends = recipients.iter().map(|to| (to.recipient, to.outcome.is_terminal()));
+            Ok(EncodedOp { frame, effect: Effect::Settle(ends.collect()) })
+        }
+        Op::Admin { id, verb, actor } => {
+            let frame = Encoded::new(RecordType::Admin, id.0, None, |out| {
+                put_admin(out, verb, &actor);
+                Ok(())
+            })?;
+            Ok(EncodedOp { frame, effect: Effect::Admin(verb) })
+        }
+    }
+}
+
+fn encode_accept(accept: Accept) -> Result<EncodedOp, StoreError> {
+    let Accept { body: Ingested { id, octets, body }, message } = accept;
+    let (bytes, claim, crcs, place) = match body {
+        IngestedBody::Inline(bytes) => {
+            let crcs = block_crcs(&bytes);
+            (Some(bytes), None, crcs, Place::Inline)
+        }
+        IngestedBody::Blob(claim) => {
+            let crcs = claim.block_crcs().to_vec();
+            (None, Some(claim), crcs, Place::Blob)
+        }
+    };
+    let body = Body { id: BodyId::of_message(id.0), octets, crcs, place };
+    let frame = Encoded::new(RecordType::Accept, id.0, bytes, |out| {
+        put_accept(out, &message, None, &body, &[])
+    })?;
+    let open = vec![true; message.envelope.recipients.len()];
+    let summary = AcceptSummary { open, body, parent: None, taken: Vec::new() };
+    Ok(EncodedOp { frame, effect: Effect::Accept(summary, claim) })
+}
+
+fn encode_categorize(
+    shared: &Shared,
+    id: InternalMessageId,
+    forks: Vec<Fork>,
+) -> Result<EncodedOp, StoreError> {
+    let with_id = |fork: Fork| shared.next_id().map(|id| (id.0, fork));
+    let forks = forks.into_iter().map(with_id).collect::<Result<Vec<_>, _>>()?;
+    let frame = Encoded::new(RecordType::Categorized, id.0, None, |out| {
+        put_categorized(out, forks.iter().map(|(id, fork)| (*id, fork.recipients.as_slice())));
+        Ok(())
+    })?;
+    Ok(EncodedOp { frame, effect: Effect::Categorize(forks) })
+}

@@ -1,0 +1,303 @@
+//! [`SegLog`]: custody in an append-only log of segment files.
+//!
+//! ```text
+//! commit(ops) ── encode ──► pending ──► committer ──► batch ──► segment file, fdatasync ──► answers
+//! begin, write ─ in memory, or tmp/ and blob/ ┘            └──► index ◄── open, load
+//! ```
+//!
+//! What a part does stands over it: [`frame`] and the records, [`committer`] and [`stage`] write,
+//! [`reader`] reads, [`judge`], [`replay`] and [`recovery`] open, [`reclaim`] frees.
+
+mod accept;
+mod batch;
+mod blob;
+mod body;
+mod boot;
+mod cleanup;
+mod committer;
+mod disk;
+mod driver;
+mod encode;
+mod fields;
+mod format;
+mod frame;
+mod index;
+mod ingest;
+mod judge;
+mod options;
+mod outcome;
+mod quarantine;
+mod reader;
+mod reclaim;
+mod recovery;
+mod replay;
+mod scan;
+mod segment;
+mod shared;
+mod stage;
+mod state;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::channel::oneshot;
+use transom_types::InternalMessageId;
+
+pub use self::options::{Driver, OpenError, SegLogOptions, Stats};
+
+use self::blob::BlobReader;
+use self::body::{Body, Place};
+use self::driver::Engine;
+use self::encode::encode_ops;
+use self::frame::Lsn;
+use self::index::{Entry, SharedPlace};
+use self::ingest::SegIngest;
+use self::reader::{DiskFrames, Frames, ReadError, Rebuilt, rebuild};
+use self::recovery::{Recovered, recover};
+use self::shared::{Group, Shared};
+use self::stage::store_error;
+use crate::dir_io::DirIo;
+use crate::io::{LockGuard, SpoolIo};
+use crate::spool::{
+    Committed, Content, Durability, Ingest, LoadedMessage, Op, RecoveryReport, Spool, SpoolHealth,
+    StoreError, StoredMessage,
+};
+use crate::sync::{lock, read_lock};
+
+/// How often a message is looked up again when its segment was freed meanwhile. Once is enough
+/// but for a reader that sleeps between two steps for longer than a segment lives.
+const LOOKUPS_MAX: usize = 16;
+
+/// Custody in a folder: an append-only log, and files for large bodies.
+///
+/// Dropping it ends it cleanly, as [`close`](Self::close) does.
+pub struct SegLog {
+    shared: Arc<Shared>,
+    engine: Engine,
+    report: Mutex<RecoveryReport>,
+    _guard: Box<dyn LockGuard>,
+}
+
+impl SegLog {
+    /// Opens the spool on `io`, or makes one where nothing is. Recovery is done and durable when
+    /// this returns; [`load`](Spool::load) then tells what it found.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], of which a foreign format and a folder of other things leave all as it is.
+    pub fn open(io: Arc<dyn SpoolIo>, options: SegLogOptions) -> Result<Self, OpenError> {
+        let options = options.bounded();
+        let Recovered { shared, committer, report, guard } = recover(io, options)?;
+        let engine = Engine::start(&shared, committer).map_err(|error| OpenError::Io {
+            spool: shared.io.describe(),
+            action: "start the committer's thread".into(),
+            error,
+        })?;
+        Ok(Self { shared, engine, report: Mutex::new(report), _guard: guard })
+    }
+
+    /// Opens the spool in the folder `path`, which is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_dir(path: impl Into<PathBuf>, options: SegLogOptions) -> Result<Self, OpenError> {
+        let path = path.into();
+        let spool = path.display().to_string();
+        let io = DirIo::open(path).map_err(|error| OpenError::Io {
+            spool,
+            action: "open the folder".into(),
+            error,
+        })?;
+        Self::open(Arc::new(io), options)
+    }
+
+    /// Figures.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Makes everything durable, writes that this is the clean end, and ends the threads. All
+    /// later calls that would change something fail.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Failed`] when the log has failed, now or before.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let result = self.engine.close(&self.shared);
+        self.shared.worker.close();
+        result
+    }
+
+    /// Opens a message; looks it up again as long as its segment is freed under it.
+    fn read(&self, id: InternalMessageId, with_body: bool) -> Result<Read, StoreError> {
+        for _ in 0..LOOKUPS_MAX {
+            let found = {
+                let index = read_lock(&self.shared.index);
+                let entry = index.messages.get(&id.0).cloned();
+                let body = entry.as_ref().and_then(Entry::body);
+                let place = body.and_then(|body| index.bodies.get(&body)).map(|body| body.place);
+                entry.map(|entry| (entry, place))
+            };
+            let (entry, place) = found.ok_or(StoreError::NotFound(id))?;
+            match self.read_once(id, &entry, place, with_body) {
+                Err(ReadError::Gone) => {}
+                Err(error) => return Err(store_error(id, error)),
+                Ok(read) => return Ok(read),
+            }
+        }
+        Err(store_error(id, ReadError::Gone))
+    }
+
+    fn read_once(
+        &self,
+        id: InternalMessageId,
+        entry: &Entry,
+        place: Option<SharedPlace>,
+        with_body: bool,
+    ) -> Result<Read, ReadError> {
+        let io = &*self.shared.io;
+        let frames = DiskFrames::new(io, self.shared.spool, &self.shared.index);
+        let rebuilt = rebuild(&frames, id.0, (entry.first, entry.last))?;
+        let content = match place {
+            _ if !with_body => None,
+            Some(SharedPlace::Blob) => {
+                let body = rebuilt.accept.body.clone();
+                let (octets, path) = (body.octets, body.id.path());
+                let reader = BlobReader::open(io, id, body).map_err(|error| {
+                    let damaged = format!("{path} is missing");
+                    let missing = error.kind() == io::ErrorKind::NotFound;
+                    if missing { ReadError::Damaged(damaged) } else { ReadError::Io(path, error) }
+                })?;
+                Some(Content::from_reader(octets, Arc::new(reader)))
+            }
+            Some(SharedPlace::Log(lsn)) => Some(read_shared(&frames, lsn, &rebuilt.accept.body)?),
+            None => {
+                let octets = rebuilt.body.read()?;
+                Some(verified(&rebuilt.accept.body, octets)?)
+            }
+        };
+        Ok(Read { rebuilt, content })
+    }
+
+    fn load_one(&self, id: u64) -> Result<LoadedMessage, StoreError> {
+        let id = InternalMessageId(id);
+        let accept = self.read(id, false)?.rebuilt.accept;
+        Ok(LoadedMessage { id, message: accept.accepted, state: accept.state })
+    }
+}
+
+/// A message that was read.
+struct Read {
+    rebuilt: Rebuilt,
+    content: Option<Content>,
+}
+
+/// A body that stands in the frame of another message.
+fn read_shared(frames: &DiskFrames<'_>, lsn: Lsn, body: &Body) -> Result<Content, ReadError> {
+    if lsn == Lsn::default() {
+        return Err(ReadError::Damaged("what held its body is lost".into()));
+    }
+    let frame = frames.frame(lsn)?;
+    let holds = accept::read_summary(&frame.record)?.body;
+    if holds.id != body.id || holds.place != Place::Inline {
+        return Err(ReadError::Damaged(format!("another body at {:#x}", lsn.0)));
+    }
+    verified(body, frame.body.read()?)
+}
+
+fn verified(body: &Body, octets: bytes::Bytes) -> Result<Content, ReadError> {
+    if body.verifies(&octets) {
+        Ok(Content::from_bytes(octets))
+    } else {
+        Err(ReadError::Damaged("its body does not verify".into()))
+    }
+}
+
+#[async_trait]
+impl Spool for SegLog {
+    fn begin(&self, size_hint: Option<u64>) -> Result<Box<dyn Ingest>, StoreError> {
+        if let Some(failure) = self.shared.failure() {
+            return Err(failure);
+        }
+        let messages = read_lock(&self.shared.index).messages.len();
+        if u64::try_from(messages).unwrap_or(u64::MAX) >= self.shared.options.messages_max {
+            return Err(StoreError::Full { resource: "messages" });
+        }
+        // Levels are the caller's business: a report must find room where new mail does not.
+        if size_hint.is_some_and(|octets| octets > self.shared.free()) {
+            return Err(StoreError::Full { resource: "disk" });
+        }
+        Ok(Box::new(SegIngest::new(Arc::clone(&self.shared), size_hint)?))
+    }
+
+    async fn commit(&self, ops: Vec<Op>, durability: Durability) -> Result<Committed, StoreError> {
+        let (ops, early) = encode_ops(&self.shared, ops, durability)?;
+        let octets = ops.iter().fold(0u64, |sum, op| sum.saturating_add(op.frame.octets()));
+        let limit = self.shared.options.group_octets_max;
+        if octets > limit {
+            return Err(StoreError::TooLarge { octets, limit });
+        }
+        let (answer, answered) = oneshot::channel();
+        self.engine.submit(&self.shared, Group { ops, octets, early, answer });
+        answered.await.unwrap_or_else(|_| Err(driver::closed()))
+    }
+
+    async fn open(&self, id: InternalMessageId) -> Result<StoredMessage, StoreError> {
+        let Read { rebuilt, content } = self.read(id, true)?;
+        let content = content.ok_or(StoreError::Unreachable("a message was read without body"))?;
+        let Rebuilt { accept, .. } = rebuilt;
+        Ok(StoredMessage { id, message: Arc::new(accept.accepted), state: accept.state, content })
+    }
+
+    fn load(&self, sink: &mut dyn FnMut(LoadedMessage)) -> Result<RecoveryReport, StoreError> {
+        let started = self.shared.io.elapsed();
+        let mut ids: Vec<u64> = read_lock(&self.shared.index).messages.keys().copied().collect();
+        // Ids grow with time.
+        ids.sort_unstable();
+        let mut report = lock(&self.report).clone();
+        for id in ids {
+            let message = match self.load_one(id) {
+                Ok(message) => message,
+                Err(StoreError::NotFound(_)) => continue,
+                Err(_) => {
+                    report.quarantined.push(format!("message {id}"));
+                    continue;
+                }
+            };
+            let open = message.state.recipients.iter().filter(|recipient| recipient.is_open());
+            report.recipients += u64::try_from(open.count()).unwrap_or(u64::MAX);
+            report.messages += 1;
+            if message.state.intent.is_some() {
+                report.in_doubt.push(message.id);
+            }
+            sink(message);
+        }
+        report.took += self.shared.io.elapsed().saturating_sub(started);
+        Ok(report)
+    }
+
+    fn health(&self) -> SpoolHealth {
+        self.shared.health()
+    }
+}
+
+impl Drop for SegLog {
+    fn drop(&mut self) {
+        // A log that failed has said so to all who waited; here nobody listens.
+        drop(self.close());
+    }
+}
+
+impl fmt::Debug for SegLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SegLog").field("io", &self.shared.io).finish_non_exhaustive()
+    }
+}

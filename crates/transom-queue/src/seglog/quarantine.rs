@@ -1,0 +1,106 @@
+//! What does not verify is set aside with a note, never deleted.
+
+use std::io::{self, IoSlice};
+
+use super::body::BodyId;
+use super::segment::segment_path;
+use crate::io::{OpenMode, SpoolFile, SpoolIo};
+
+/// Octets that are copied at once.
+const PIECE_OCTETS: u64 = 64 << 10;
+/// Octets that are given up when the disk cannot read them.
+const BAD_OCTETS: usize = 4096;
+
+/// What was set aside, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Why {
+    pub(super) segment: u32,
+    pub(super) offset: u64,
+    /// Octets of the range; 0 for a whole file.
+    pub(super) octets: u64,
+    pub(super) reason: &'static str,
+}
+
+impl Why {
+    /// The name in `quarantine/`, without its ending: the same range has the same name.
+    pub(super) fn name(&self) -> String {
+        if self.octets == 0 {
+            format!("{:016}", self.segment)
+        } else {
+            format!("{:016}-{:010}", self.segment, self.offset)
+        }
+    }
+
+    fn note(&self) -> String {
+        let Self { segment, offset, octets, reason } = self;
+        format!(
+            "{{\"segment\":{segment},\"offset\":{offset},\"octets\":{octets},\
+             \"reason\":\"{reason}\"}}\n"
+        )
+    }
+}
+
+/// Copies a damaged range of a segment; durable when it returns. Does nothing when it was copied
+/// at an earlier start.
+pub(super) fn copy_range(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
+    let (name, path) = (why.name(), segment_path(why.segment));
+    let target = format!("quarantine/{name}.bin");
+    if io.open(&target, OpenMode::Read).is_ok() {
+        return Ok(());
+    }
+    let source = io.open(&path, OpenMode::Read)?;
+    let temporary = format!("tmp/{name}.bin");
+    drop(io.unlink(&temporary));
+    let copy = io.open(&temporary, OpenMode::CreateNew)?;
+    let mut done = 0u64;
+    while done < why.octets {
+        let octets = why.octets.saturating_sub(done).min(PIECE_OCTETS);
+        let piece = read_piece(&*source, why.offset.saturating_add(done), octets);
+        copy.write_all_at(done, &[IoSlice::new(&piece)])?;
+        done = done.saturating_add(octets);
+    }
+    copy.fdatasync()?;
+    write_note(io, why)?;
+    io.rename(&temporary, &target)?;
+    io.fsync_dir("quarantine")
+}
+
+fn read_piece(file: &dyn SpoolFile, offset: u64, octets: u64) -> Vec<u8> {
+    let mut piece = vec![0; usize::try_from(octets).unwrap_or(0)];
+    if file.read_at(offset, &mut piece).is_ok() {
+        return piece;
+    }
+    let mut at = offset;
+    for part in piece.chunks_mut(BAD_OCTETS) {
+        if file.read_at(at, part).is_err() {
+            part.fill(0);
+        }
+        at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+    }
+    piece
+}
+
+/// Moves a whole segment file out of the log; durable when it returns.
+pub(super) fn move_segment(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
+    write_note(io, why)?;
+    io.rename(&segment_path(why.segment), &format!("quarantine/{}.seg", why.name()))?;
+    io.fsync_dir("quarantine")?;
+    io.fsync_dir("log")
+}
+
+/// Moves the file of a large body that nothing names, while what named it may have been damaged.
+pub(super) fn move_blob(io: &dyn SpoolIo, id: BodyId) -> io::Result<()> {
+    io.rename(&id.path(), &format!("quarantine/{}.blob", id.name()))?;
+    io.fsync_dir("quarantine")?;
+    io.fsync_dir(&id.folder())
+}
+
+fn write_note(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
+    let target = format!("quarantine/{}.why.json", why.name());
+    let temporary = format!("tmp/{}.why.json", why.name());
+    drop(io.unlink(&temporary));
+    let file = io.open(&temporary, OpenMode::CreateNew)?;
+    file.write_all_at(0, &[IoSlice::new(why.note().as_bytes())])?;
+    file.fdatasync()?;
+    io.rename(&temporary, &target)
+}

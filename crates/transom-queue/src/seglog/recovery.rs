@@ -1,0 +1,250 @@
+//! Opening a log: lock, judge, replay, and the Boot batch. Nothing is served, reported or removed
+//! before that is durable.
+
+use std::io;
+use std::sync::Arc;
+
+use super::batch::{Batch, Encoded};
+use super::boot::BootRecord;
+use super::cleanup::clean_up;
+use super::committer::{Committer, Current, create_segment};
+use super::format::{at, read_format, write_format};
+use super::frame::{Lsn, RecordType};
+use super::index::{Changes, Segment};
+use super::judge::{Batches, CompleteBatch, SegmentFile, Verdict, judge};
+use super::options::{OpenError, SegLogOptions};
+use super::replay::{Replay, repair, write_again};
+use super::segment::{DATA_START, SegmentHeader, machine_number, segment_number, segment_path};
+use super::shared::Shared;
+use super::stage::Stage;
+use crate::io::{LockGuard, OpenMode, SpoolIo};
+use crate::spool::{RecoveryReport, StoreError};
+use crate::sync::write_lock;
+
+/// A log that was recovered.
+pub(super) struct Recovered {
+    pub(super) shared: Arc<Shared>,
+    pub(super) committer: Committer,
+    pub(super) report: RecoveryReport,
+    pub(super) guard: Box<dyn LockGuard>,
+}
+
+/// What the folder `log/` holds.
+#[derive(Debug, Default)]
+pub(super) struct LogFolder {
+    /// Segments whose header is their own, in order.
+    pub(super) segments: Vec<SegmentFile>,
+    /// Files that never came to hold anything: their header was not durable.
+    pub(super) strays: Vec<u32>,
+    /// Files that hold something, but whose header does not verify.
+    pub(super) headless: Vec<u32>,
+    /// The highest number that a file has.
+    highest: u32,
+}
+
+pub(super) fn recover(
+    io: Arc<dyn SpoolIo>,
+    options: SegLogOptions,
+) -> Result<Recovered, OpenError> {
+    let started = io.elapsed();
+    // Before the lock, which writes: a folder of something else is not touched.
+    read_format(&*io)?;
+    let owner = format!("process {}", std::process::id());
+    let guard =
+        io.lock("LOCK", &owner).map_err(|error| OpenError::from_lock(io.describe(), error))?;
+    let known = read_format(&*io)?;
+    let spool = known.map_or_else(|| write_format(&*io), Ok)?;
+    make_folders(&*io)?;
+    let folder = read_log(&*io, spool)?;
+    let verdict = judge(spool, &folder.segments);
+    let replay = Replay::run(spool, &folder.segments, &verdict);
+    let (tail, torn) = read_tail(spool, &folder.segments, &verdict);
+    let mut report = RecoveryReport::default();
+    report.torn_batches = torn.saturating_add(verdict.torn);
+    let stopped = tail.last().is_some_and(CompleteBatch::is_stop);
+    report.clean = stopped || known.is_none();
+    let machine = machine_number(&io.machine_boot_id());
+    report.power_cut = !report.clean && verdict.machine.is_some_and(|was| was != machine);
+    let boot = Boot { io: Arc::clone(&io), options, spool, machine, clean: report.clean };
+    let damage = replay.damage.clone();
+    let (shared, committer) = boot.write(&folder, &verdict, replay, tail)?;
+    clean_up(&shared, &folder, &verdict, &damage, &mut report)
+        .map_err(|(action, error)| at(&*io, &action, error))?;
+    report.took = io.elapsed().saturating_sub(started);
+    Ok(Recovered { shared, committer, report, guard })
+}
+
+fn make_folders(io: &dyn SpoolIo) -> Result<(), OpenError> {
+    let make = |parent: &str, names: &[String]| -> io::Result<()> {
+        io.fsync_dir(parent)?;
+        let known = io.list(parent)?;
+        let missing = names.iter().filter(|name| !known.iter().any(|entry| entry.name == **name));
+        let mut any = false;
+        for name in missing {
+            let path = if parent.is_empty() { name.clone() } else { format!("{parent}/{name}") };
+            io.create_dir(&path)?;
+            any = true;
+        }
+        if any { io.fsync_dir(parent) } else { Ok(()) }
+    };
+    let top = ["log", "blob", "quarantine", "tmp"].map(String::from);
+    let blobs: Vec<String> = (0..=255).map(|number: u8| format!("{number:02x}")).collect();
+    make("", &top).map_err(|error| at(io, "make its folders", error))?;
+    make("blob", &blobs).map_err(|error| at(io, "make the folders in blob", error))?;
+    for folder in ["log", "quarantine", "tmp"] {
+        io.fsync_dir(folder).map_err(|error| at(io, &format!("fsync {folder}"), error))?;
+    }
+    Ok(())
+}
+
+fn read_log(io: &dyn SpoolIo, spool: u128) -> Result<LogFolder, OpenError> {
+    let mut folder = LogFolder::default();
+    let entries = io.list("log").map_err(|error| at(io, "list log", error))?;
+    let mut numbers: Vec<u32> =
+        entries.iter().filter_map(|entry| segment_number(&entry.name)).collect();
+    numbers.sort_unstable();
+    for number in numbers {
+        folder.highest = folder.highest.max(number);
+        let path = segment_path(number);
+        let failed = |error| at(io, &format!("read {path}"), error);
+        let file = io.open(&path, OpenMode::Read).map_err(failed)?;
+        let octets = file.len().map_err(failed)?;
+        let start = read_start(&*file);
+        match SegmentHeader::read(&start, spool) {
+            Some(header) if header.segment == number => {
+                folder.segments.push(SegmentFile { header, octets, file });
+            }
+            Some(_) => folder.strays.push(number),
+            None if octets <= DATA_START => folder.strays.push(number),
+            None => folder.headless.push(number),
+        }
+    }
+    Ok(folder)
+}
+
+/// The first octets of a file, each half for itself: a sector that cannot be read must not hide
+/// the other copy of the header.
+fn read_start(file: &dyn crate::io::SpoolFile) -> Vec<u8> {
+    let mut start = vec![0; usize::try_from(DATA_START).unwrap_or(0)];
+    let half = start.len() / 2;
+    let mut offset = 0;
+    for part in start.chunks_mut(half.max(1)) {
+        if file.read_at(offset, part).is_err() {
+            part.fill(0);
+        }
+        offset = offset.saturating_add(DATA_START / 2);
+    }
+    start
+}
+
+/// The complete batches behind the marks of the last boot, and how many are not complete.
+fn read_tail(
+    spool: u128,
+    segments: &[SegmentFile],
+    verdict: &Verdict,
+) -> (Vec<CompleteBatch>, u64) {
+    let (mut tail, mut torn) = (Vec::new(), 0u64);
+    for segment in segments {
+        let number = segment.header.segment;
+        let limit = verdict.limits.get(&number).filter(|_| verdict.tails.contains(&number));
+        let Some(&limit) = limit else {
+            continue;
+        };
+        let mut scan = segment.scan(spool, segment.octets);
+        scan.seek(limit);
+        let mut batches = Batches::new(scan);
+        while let Some(batch) = batches.next_complete() {
+            tail.push(batch);
+        }
+        torn = torn.saturating_add(batches.torn());
+    }
+    (tail, torn)
+}
+
+/// What the Boot batch is made from.
+struct Boot {
+    io: Arc<dyn SpoolIo>,
+    options: SegLogOptions,
+    spool: u128,
+    machine: u64,
+    clean: bool,
+}
+
+impl Boot {
+    /// Begins a segment and makes the Boot batch durable in it.
+    fn write(
+        self,
+        folder: &LogFolder,
+        verdict: &Verdict,
+        replay: Replay,
+        tail: Vec<CompleteBatch>,
+    ) -> Result<(Arc<Shared>, Committer), OpenError> {
+        let Self { io, options, spool, machine, clean } = self;
+        let epochs = folder.segments.iter().map(|segment| segment.header.epoch);
+        let epoch = epochs.max().unwrap_or(0).checked_add(1);
+        let number = folder.highest.checked_add(1);
+        let (Some(epoch), Some(segment)) = (epoch, number) else {
+            return Err(at(&*io, "count on", io::Error::other("no numbers are left")));
+        };
+        let header = SegmentHeader { segment, epoch, previous: 0, previous_end: 0, machine };
+        let record = BootRecord {
+            epoch,
+            clean,
+            machine: io.machine_boot_id(),
+            ends: counting(verdict).collect(),
+        };
+        let mut index = replay.index;
+        index.segments.retain(|segment, _| counting(verdict).any(|(named, _)| named == *segment));
+        let shared = Arc::new(Shared::new(Arc::clone(&io), options, (spool, epoch), index));
+        let current = create_segment(&*io, &header, spool);
+        let mut current = current.map_err(|(action, error)| at(&*io, &action, error))?;
+        let mut changes = Changes::default();
+        let batch = Batch::new(segment, current.seed, 1, DATA_START);
+        let mut stage = Stage::new(&shared, batch, &mut changes);
+        let staged = stage_boot(&mut stage, &record, |stage| {
+            repair(stage, spool, &folder.segments, &verdict.limits, &replay.broken);
+            tail.into_iter().try_for_each(|batch| write_again(stage, batch))
+        });
+        let batch = stage.batch;
+        staged
+            .map_err(|error| io::Error::other(error.to_string()))
+            .and_then(|()| write_boot(&batch, &mut current))
+            .map_err(|error| at(&*io, &format!("write {}", segment_path(segment)), error))?;
+        let state = Segment { epoch, octets: current.end, ..Segment::default() };
+        {
+            let mut index = write_lock(&shared.index);
+            index.segments.insert(segment, state);
+            index.merge(&mut changes);
+        }
+        let committer = Committer::new(Arc::clone(&shared), current, machine);
+        Ok((shared, committer))
+    }
+}
+
+/// The segments in which anything counts, and how far.
+fn counting(verdict: &Verdict) -> impl Iterator<Item = (u32, u64)> {
+    let all = verdict.limits.iter().map(|(&segment, &end)| (segment, end));
+    all.filter(|(_, end)| *end > DATA_START)
+}
+
+fn stage_boot(
+    stage: &mut Stage<'_>,
+    record: &BootRecord,
+    rest: impl FnOnce(&mut Stage<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let boot = Encoded::new(RecordType::Boot, 0, None, |out| {
+        record.put(out);
+        Ok(())
+    })?;
+    stage.batch.push(boot, Lsn::default())?;
+    rest(stage)?;
+    stage.batch.close(DATA_START)
+}
+
+fn write_boot(batch: &Batch, current: &mut Current) -> io::Result<()> {
+    batch.write(&*current.file)?;
+    current.file.fdatasync()?;
+    current.end = batch.end();
+    current.synced = batch.end();
+    Ok(())
+}

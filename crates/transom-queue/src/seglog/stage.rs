@@ -1,0 +1,259 @@
+//! Puts operations into a batch: checks them against what is known, gives the frames their places
+//! and notes what they change. Nothing is written here.
+
+use transom_types::InternalMessageId;
+
+use super::accept::{AcceptRecord, AcceptSummary};
+use super::batch::{Batch, BatchFrames, Encoded, Mark};
+use super::body::{Body, Place};
+use super::encode::{Effect, EncodedOp};
+use super::frame::{Lsn, RecordType};
+use super::index::{Changes, Entry, Index, SharedPlace};
+use super::reader::{DiskFrames, FrameBody, Frames, ReadError, Rebuilt, rebuild};
+use super::shared::Shared;
+use crate::spool::{AdminVerb, BlobClaim, Committed, Fork, StoreError};
+use crate::sync::read_lock;
+
+const FOREIGN_BODY: StoreError =
+    StoreError::Unreachable("the body of a message was taken in by another store");
+const NO_SUCH_RECIPIENT: StoreError =
+    StoreError::Unreachable("an operation names a recipient that the message has not got");
+
+/// A batch, with all that it changes once it is written.
+#[derive(Debug)]
+pub(super) struct Stage<'s> {
+    pub(super) shared: &'s Shared,
+    pub(super) batch: Batch,
+    pub(super) changes: &'s mut Changes,
+    /// Open messages after this batch.
+    messages: u64,
+}
+
+/// A commit in the batch.
+pub(super) struct Staged {
+    pub(super) committed: Committed,
+    /// Files of large bodies that its messages now own.
+    pub(super) claims: Vec<Box<dyn BlobClaim>>,
+}
+
+impl<'s> Stage<'s> {
+    pub(super) fn new(shared: &'s Shared, batch: Batch, changes: &'s mut Changes) -> Self {
+        let messages = read_lock(&shared.index).messages.len();
+        Self { shared, batch, changes, messages: u64::try_from(messages).unwrap_or(u64::MAX) }
+    }
+
+    /// All operations of a commit, or none of them.
+    pub(super) fn group(&mut self, ops: Vec<EncodedOp>) -> Result<Staged, StoreError> {
+        let (mark, before): (Mark, u64) = (self.batch.mark(), self.messages);
+        self.changes.begin_group();
+        let mut staged = Staged { committed: Committed::default(), claims: Vec::new() };
+        let mut result = ops.into_iter().try_for_each(|op| self.op(op, &mut staged));
+        if self.messages > before && self.messages > self.shared.options.messages_max {
+            result = result.and(Err(StoreError::Full { resource: "messages" }));
+        }
+        if let Err(error) = result {
+            self.changes.undo_group();
+            self.batch.go_back(mark);
+            self.messages = before;
+            return Err(error);
+        }
+        if staged.committed.position == 0 {
+            staged.committed.position = self.batch.end_lsn().0;
+        }
+        Ok(staged)
+    }
+
+    fn op(&mut self, op: EncodedOp, staged: &mut Staged) -> Result<(), StoreError> {
+        let EncodedOp { frame, effect } = op;
+        let id = frame.id;
+        match effect {
+            Effect::Accept(summary, claim) => {
+                if self.entry(id).is_some() || id >> 32 != u64::from(self.shared.epoch) {
+                    return Err(FOREIGN_BODY);
+                }
+                self.accept(frame, &summary, staged)?;
+                staged.claims.extend(claim);
+                self.messages = self.messages.saturating_add(1);
+            }
+            Effect::Categorize(forks) => self.categorize(frame, forks, staged)?,
+            Effect::Intent => self.change(frame, staged, |_| Ok(()))?,
+            Effect::Settle(recipients) => self.change(frame, staged, |entry| {
+                if !recipients.iter().all(|(place, _)| entry.has(*place)) {
+                    return Err(NO_SUCH_RECIPIENT);
+                }
+                for (place, _) in recipients.iter().filter(|(_, ends)| *ends) {
+                    entry.close(*place);
+                }
+                Ok(())
+            })?,
+            Effect::Admin(verb) => self.change(frame, staged, |entry| {
+                if verb == AdminVerb::Remove {
+                    entry.close_all();
+                }
+                Ok(())
+            })?,
+        }
+        self.complete(id, staged)
+    }
+
+    pub(super) fn entry(&self, id: u64) -> Option<Entry> {
+        let index = read_lock(&self.shared.index);
+        self.changes.entry(&index, id).cloned()
+    }
+
+    fn accept(
+        &mut self,
+        frame: Encoded,
+        summary: &AcceptSummary,
+        staged: &mut Staged,
+    ) -> Result<(), StoreError> {
+        let id = frame.id;
+        let (lsn, octets) = self.batch.push(frame, Lsn::default())?;
+        staged.committed.position = lsn.0;
+        let index = read_lock(&self.shared.index);
+        self.changes.accept(&index, id, (lsn, octets), summary);
+        Ok(())
+    }
+
+    /// A record about a message that is there.
+    fn change(
+        &mut self,
+        frame: Encoded,
+        staged: &mut Staged,
+        change: impl FnOnce(&mut Entry) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let id = frame.id;
+        let mut entry = self.entry(id).ok_or(StoreError::NotFound(InternalMessageId(id)))?;
+        change(&mut entry)?;
+        let (lsn, octets) = self.batch.push(frame, entry.last)?;
+        entry.grow(lsn, octets);
+        staged.committed.position = lsn.0;
+        self.changes.put_entry(id, Some(entry));
+        Ok(())
+    }
+
+    /// [RFC 5321 §6.1] custody ends with the last open recipient, in the same batch.
+    fn complete(&mut self, id: u64, staged: &mut Staged) -> Result<(), StoreError> {
+        let Some(entry) = self.entry(id).filter(Entry::is_complete) else {
+            return Ok(());
+        };
+        let frame = Encoded::new(RecordType::Complete, id, None, |_| Ok(()))?;
+        let (lsn, _) = self.batch.push(frame, entry.last)?;
+        staged.committed.position = lsn.0;
+        staged.committed.completed.push(InternalMessageId(id));
+        let index = read_lock(&self.shared.index);
+        self.changes.remove(&index, id);
+        self.messages = self.messages.saturating_sub(1);
+        Ok(())
+    }
+
+    fn categorize(
+        &mut self,
+        frame: Encoded,
+        forks: Vec<(u64, Fork)>,
+        staged: &mut Staged,
+    ) -> Result<(), StoreError> {
+        let parent = InternalMessageId(frame.id);
+        let entry = self.entry(frame.id).ok_or(StoreError::NotFound(parent))?;
+        // Read here, not by whoever commits: the forks inherit what all records before made.
+        let rebuilt = self.rebuild(frame.id, &entry);
+        let Rebuilt { accept, .. } = rebuilt.map_err(|error| store_error(parent, error))?;
+        let mut state = accept.state.clone();
+        let mut copies = Vec::with_capacity(forks.len());
+        for (id, fork) in forks {
+            let (accepted, state) = state.fork(parent, &accept.accepted, &fork)?;
+            copies.push((id, accepted, state, fork.recipients));
+        }
+        let taken = copies.iter().flat_map(|copy| copy.3.iter().copied());
+        let taken: Vec<u32> = taken.collect();
+        self.change(frame, staged, |entry| {
+            taken.iter().for_each(|place| entry.close(*place));
+            Ok(())
+        })?;
+        let place = if accept.body.place == Place::Blob { Place::Blob } else { Place::Elsewhere };
+        for (id, accepted, state, taken) in copies {
+            let body = Body { place, ..accept.body.clone() };
+            let unknown = accept.unknown.clone();
+            let copy = AcceptRecord { accepted, state, body, taken, unknown };
+            let frame = Encoded::new(RecordType::Accept, id, None, |out| copy.put(out))?;
+            self.accept(frame, &copy.summary(), staged)?;
+            self.messages = self.messages.saturating_add(1);
+            staged.committed.forks.push(InternalMessageId(id));
+        }
+        Ok(())
+    }
+
+    /// The message, with this batch's records of it.
+    pub(super) fn rebuild(&self, id: u64, entry: &Entry) -> Result<Rebuilt, ReadError> {
+        let disk = DiskFrames::new(&*self.shared.io, self.shared.spool, &self.shared.index);
+        let frames = BatchFrames { batch: &self.batch, disk };
+        rebuild(&frames, id, (entry.first, entry.last))
+    }
+
+    /// Writes a message anew, as one record that holds all that became of it. `body` is what its
+    /// frame is to carry: octets as they stood, verified or not, since their checksums go along.
+    pub(super) fn consolidate(
+        &mut self,
+        id: u64,
+        mut accept: AcceptRecord,
+        body: Option<FrameBody>,
+    ) -> Result<u64, ReadError> {
+        let bytes = body.map(|body| body.read()).transpose()?;
+        accept.body.place = match (&bytes, accept.body.place) {
+            (_, Place::Blob) => Place::Blob,
+            (Some(_), _) => Place::Inline,
+            (None, _) => Place::Elsewhere,
+        };
+        let bug = |error: StoreError| ReadError::Damaged(error.to_string());
+        let frame = Encoded::new(RecordType::Accept, id, bytes, |out| accept.put(out));
+        let (lsn, octets) = self.batch.push(frame.map_err(bug)?, Lsn::default()).map_err(bug)?;
+        let index = read_lock(&self.shared.index);
+        // Its shared body keeps its place in the index unless this frame carries it.
+        self.changes.accept(&index, id, (lsn, octets), &accept.summary());
+        Ok(octets)
+    }
+
+    /// The body that a message's new first frame is to carry: one that lies in the `segment` to
+    /// be freed, or one that always lies in the message's first frame, which is `own`.
+    pub(super) fn carried_body(
+        &self,
+        body: &Body,
+        own: FrameBody,
+        segment: u32,
+    ) -> Result<Option<FrameBody>, ReadError> {
+        if body.place == Place::Blob {
+            return Ok(None);
+        }
+        let shared = |index: &Index, changes: &Changes| {
+            changes.body(index, body.id).map(|shared| shared.place)
+        };
+        match self.with_index(shared) {
+            Some(SharedPlace::Log(lsn)) if lsn.segment() == segment => {
+                self.frame_body(lsn).map(Some)
+            }
+            Some(_) => Ok(None),
+            None => Ok(Some(own)),
+        }
+    }
+
+    /// Reads a frame from this batch or the disk.
+    pub(super) fn frame_body(&self, lsn: Lsn) -> Result<FrameBody, ReadError> {
+        let disk = DiskFrames::new(&*self.shared.io, self.shared.spool, &self.shared.index);
+        let frames = BatchFrames { batch: &self.batch, disk };
+        Ok(frames.frame(lsn)?.body)
+    }
+
+    /// Looks into index and changes together.
+    pub(super) fn with_index<R>(&self, look: impl FnOnce(&Index, &Changes) -> R) -> R {
+        look(&read_lock(&self.shared.index), self.changes)
+    }
+}
+
+/// What a reader is told.
+pub(super) fn store_error(id: InternalMessageId, error: ReadError) -> StoreError {
+    match error {
+        ReadError::Damaged(what) => StoreError::Damaged { id, what },
+        ReadError::Gone => StoreError::Damaged { id, what: "its segment is gone".into() },
+        ReadError::Io(path, error) => StoreError::Io { path, error: error.to_string() },
+    }
+}
