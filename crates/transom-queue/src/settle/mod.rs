@@ -3,14 +3,14 @@
 //!
 //! The driver commits [`Settlement::op`] together with the reports that it makes from
 //! [`Settlement::reports`], in one batch. Only when that is durable it emits
-//! [`Settlement::events`] and tells the scheduler
-//! [`Settlement::completed`].
+//! [`Settlement::events`] and tells the scheduler [`Settlement::completed`]. EXPIRE says why, FAIL
+//! is the end of the recipient; subjects are left to whoever writes the log.
 //!
 //! | outcome | becomes | report | event |
 //! |---|---|---|---|
 //! | `Delivered`, `Relayed` | done | | DELIVER, SEND |
-//! | `Deferred` before MAIL | waits with its queue; counts as no attempt | | DEFER |
-//! | `Deferred` from MAIL on | tried again after the profile's wait | | DEFER |
+//! | `Deferred`, no host reached | waits with its queue; counts as no attempt | | DEFER |
+//! | `Deferred` otherwise | tried again after the profile's wait | | DEFER |
 //! | `InDoubt` | tried again, not before 10 minutes | | INDOUBT |
 //! | either, past the expiry | failed with 4.4.7 | failure | EXPIRE, FAIL |
 //! | `Failed` | done | failure | FAIL |
