@@ -198,7 +198,10 @@ mod tests {
         }
 
         #[test]
-        fn different_mailboxes_have_different_folders(a in "[ -@\\[-~]{0,20}", b in "[ -@\\[-~]{0,20}") {
+        fn different_mailboxes_have_different_folders(
+            a in "[ -@\\[-~]{0,20}",
+            b in "[ -@\\[-~]{0,20}",
+        ) {
             prop_assert_eq!(escape(&a) == escape(&b), a == b);
         }
     }

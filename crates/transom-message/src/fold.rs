@@ -57,6 +57,15 @@ impl<'o> FieldWriter<'o> {
             self.column = self.column.saturating_add(1);
         }
         self.is_first = false;
+        let is_plain = |piece: &&str| piece.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+        if octets <= Self::WORD_OCTETS_MAX && pieces.iter().all(is_plain) {
+            // The usual case, since this is on the way of every message.
+            for piece in pieces {
+                self.out.extend_from_slice(piece.as_bytes());
+            }
+            self.column = self.column.saturating_add(octets);
+            return;
+        }
         let mut room = Self::WORD_OCTETS_MAX;
         for c in pieces.iter().flat_map(|piece| piece.chars()) {
             let c = self.allowed(c);

@@ -7,7 +7,7 @@
 //! - the readable part is quoted-printable and keeps UTF-8;
 //! - addresses with UTF-8 are written in the ASCII form of RFC 6533 §3, type `utf-8`;
 //! - an original that is not clean 7-bit text is returned as its header section in
-//!   quoted-printable, never as `message/rfc822`, whose octets may not be encoded (RFC 2046 §5.2.1).
+//!   quoted-printable, never as `message/rfc822`, which may not be encoded (RFC 2046 §5.2.1).
 
 use std::time::SystemTime;
 

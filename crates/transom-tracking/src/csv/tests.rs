@@ -3,8 +3,8 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use transom_types::{
-    ConnectorId, DeliveryType, InternalMessageId, NetworkMessageId, NextHop, NextHopDomain,
-    ReversePath, SessionId, TlsClass,
+    ConnectorId, DeliveryType, ForwardPath, InternalMessageId, NetworkMessageId, NextHop,
+    NextHopDomain, ReversePath, SessionId, TlsClass,
 };
 
 use super::*;
@@ -139,8 +139,8 @@ proptest! {
         event.server.hostname = Some(hostname.as_str().into());
         event.source_context = Some(context.as_str().into());
         event.custom_data.push((key.clone().into(), subject.as_str().into()));
-        let path = "<b@contoso.com>".parse().unwrap();
-        let recipient = |status: &String| TrackedRecipient::new(Clone::clone(&path), status.clone());
+        let path: ForwardPath = "<b@contoso.com>".parse().unwrap();
+        let recipient = |status: &String| TrackedRecipient::new(path.clone(), status.clone());
         event.recipients = statuses.iter().map(recipient).collect();
 
         let text = text(&event);
