@@ -124,7 +124,8 @@ impl Ingested {
 
 impl fmt::Debug for Ingested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ingested").field("id", &self.id).field("octets", &self.octets).finish()
+        let mut debug = f.debug_struct("Ingested");
+        debug.field("id", &self.id).field("octets", &self.octets).finish_non_exhaustive()
     }
 }
 

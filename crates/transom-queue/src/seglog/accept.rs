@@ -2,8 +2,8 @@
 //! become of it.
 
 use transom_types::{
-    BodyType, Envelope, ForwardPath, InternalMessageId, MailParameters, NetworkMessageId,
-    RcptParameters, Recipient, Ret, ReversePath, SessionId,
+    BodyType, Envelope, ForwardPath, InternalMessageId, InternetMessageId, MailParameters,
+    NetworkMessageId, RcptParameters, Recipient, Ret, ReversePath, SessionId,
 };
 
 use super::body::{Body, BodyId, Place};
@@ -115,7 +115,7 @@ pub(super) fn put_accept(
         put_number(out, PARENT, parent.0);
     }
     put_time(out, RECEIVED_AT, accepted.received_at);
-    put_ingress(out, &accepted.ingress)?;
+    put_ingress(out, &accepted.ingress);
     put_envelope(out, &accepted.envelope, state)?;
     put_field(out, FACTS, |out| put_facts(out, &accepted.facts));
     put_field(out, BODY, |out| body.put(out));
@@ -132,7 +132,7 @@ pub(super) fn put_accept(
     Ok(())
 }
 
-fn put_ingress(out: &mut Vec<u8>, ingress: &Ingress) -> Result<(), StoreError> {
+fn put_ingress(out: &mut Vec<u8>, ingress: &Ingress) {
     let kind = match ingress.kind {
         IngressKind::Smtp => 1,
         IngressKind::Dsn => 2,
@@ -149,7 +149,6 @@ fn put_ingress(out: &mut Vec<u8>, ingress: &Ingress) -> Result<(), StoreError> {
     if let Some(session) = ingress.session {
         put_number(out, SESSION, session.0);
     }
-    Ok(())
 }
 
 fn put_envelope(
@@ -216,7 +215,7 @@ fn put_facts(out: &mut Vec<u8>, content: &ContentFacts) {
     put_number(out, facts::LINE_OCTETS_MAX, content.line_octets_max);
     put_number(out, facts::RECEIVED_COUNT, content.received_count.into());
     put_number(out, facts::OWN_RECEIVED_COUNT, content.own_received_count.into());
-    put_text(out, facts::MESSAGE_ID, content.message_id.as_ref().map(|id| id.as_str()));
+    put_text(out, facts::MESSAGE_ID, content.message_id.as_ref().map(InternetMessageId::as_str));
     put_text(out, facts::SUBJECT, content.subject.as_deref());
 }
 
@@ -274,7 +273,7 @@ pub(super) fn read_accept(record: &[u8]) -> Result<AcceptRecord, Malformed> {
             BODY => body = Some(Body::read(field.fields())?),
             TAKEN => read.taken = field.list()?,
             INTENT => read.state.intent = Some(read_intent(field.fields())?),
-            SUSPENDED => read.state.suspended = Some(field.text()?.to_owned()),
+            SUSPENDED => read.state.suspended = Some(field.string()?),
             DELAY_NOTIFIED => read.state.delay_notified = true,
             _ => read.unknown.extend_from_slice(field.whole),
         }
@@ -321,11 +320,11 @@ fn read_ingress(ingress: &mut Ingress, field: &Field<'_>) -> Result<(), Malforme
                 _ => return Err(Malformed("an unknown kind of ingress")),
             };
         }
-        CONNECTOR => ingress.connector = field.text()?.to_owned(),
+        CONNECTOR => ingress.connector = field.string()?,
         PEER => ingress.peer = Some(read_address(field)?),
-        HELO => ingress.helo = Some(field.text()?.to_owned()),
-        IDENTITY => ingress.identity = Some(field.text()?.to_owned()),
-        TLS => ingress.tls = Some(field.text()?.to_owned()),
+        HELO => ingress.helo = Some(field.string()?),
+        IDENTITY => ingress.identity = Some(field.string()?),
+        TLS => ingress.tls = Some(field.string()?),
         _ => ingress.session = Some(SessionId(field.number()?)),
     }
     Ok(())
@@ -387,7 +386,7 @@ fn read_facts(mut fields: Fields<'_>) -> Result<ContentFacts, Malformed> {
             facts::MESSAGE_ID => {
                 content.message_id = Some(parse(field.text()?, "no message id")?);
             }
-            facts::SUBJECT => content.subject = Some(field.text()?.to_owned()),
+            facts::SUBJECT => content.subject = Some(field.string()?),
             _ => {}
         }
     }

@@ -40,7 +40,7 @@ impl BootRecord {
             match field.tag {
                 EPOCH => boot.epoch = field.number_u32()?,
                 CLEAN => boot.clean = true,
-                MACHINE => boot.machine = field.text()?.to_owned(),
+                MACHINE => boot.machine = field.string()?,
                 END => {
                     let end = u32_at(field.value, 0).zip(u64_at(field.value, 4));
                     boot.ends.push(end.ok_or(Malformed("an end without segment"))?);

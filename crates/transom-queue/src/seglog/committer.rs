@@ -167,7 +167,9 @@ impl Committer {
             answer_durable(&self.shared, waiters);
             return;
         }
-        claims.iter_mut().for_each(|claim| claim.claim());
+        for claim in &mut claims {
+            claim.claim();
+        }
         let own = batch.octets().saturating_sub(copied);
         self.credit = self.credit.saturating_add(own);
         Counters::add(&self.shared.counters.octets_copied, copied);
@@ -222,7 +224,8 @@ impl Committer {
         let written = batch.write(&*self.current.file);
         written.map_err(|error| self.failed("write", &error))?;
         self.current.end = batch.end();
-        self.unsynced_since.get_or_insert(self.shared.io.elapsed());
+        let now = self.shared.io.elapsed();
+        self.unsynced_since.get_or_insert(now);
         Counters::add(&self.shared.counters.batches, 1);
         Counters::add(&self.shared.counters.octets_written, batch.octets());
         Ok(())

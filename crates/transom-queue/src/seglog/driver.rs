@@ -13,7 +13,7 @@ use crate::sync::lock;
 /// Where the committer runs.
 #[derive(Debug)]
 pub(super) enum Engine {
-    Inline(Mutex<Option<Committer>>),
+    Inline(Mutex<Option<Box<Committer>>>),
     Thread(Mutex<Option<JoinHandle<Result<(), StoreError>>>>),
 }
 
@@ -25,7 +25,7 @@ pub(super) fn closed() -> StoreError {
 impl Engine {
     pub(super) fn start(shared: &Arc<Shared>, committer: Committer) -> io::Result<Self> {
         if shared.options.driver == Driver::Inline {
-            return Ok(Self::Inline(Mutex::new(Some(committer))));
+            return Ok(Self::Inline(Mutex::new(Some(Box::new(committer)))));
         }
         let shared = Arc::clone(shared);
         let thread = std::thread::Builder::new().name("transom-commit".into());

@@ -124,6 +124,10 @@ impl<'a> Field<'a> {
         std::str::from_utf8(self.value).map_err(|_| Malformed("a text is not UTF-8"))
     }
 
+    pub(crate) fn string(&self) -> Result<String, Malformed> {
+        self.text().map(str::to_owned)
+    }
+
     pub(crate) fn time(&self) -> Result<SystemTime, Malformed> {
         let wrong = Malformed("a time is out of range");
         let seconds = u64_at(self.value, 0).ok_or(wrong)?;

@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice};
 
-use super::frame::{put, u32_at};
+use super::frame::{Filler, u32_at};
 use super::options::OpenError;
 use crate::io::{OpenMode, SpoolIo};
 
@@ -78,10 +78,10 @@ fn random_number() -> u128 {
 
 fn encode(spool: u128) -> Option<Vec<u8>> {
     let mut once = [0u8; OCTETS];
-    let mut rest = once.as_mut_slice();
-    put(&mut rest, MAGIC)?;
-    put(&mut rest, &VERSION.to_le_bytes())?;
-    put(&mut rest, &spool.to_le_bytes())?;
+    let mut filler = Filler::new(&mut once);
+    filler.put(MAGIC)?;
+    filler.put(&VERSION.to_le_bytes())?;
+    filler.put(&spool.to_le_bytes())?;
     let (checked, crc) = once.split_at_mut_checked(OCTETS - 4)?;
     crc.copy_from_slice(&crc32c::crc32c(checked).to_le_bytes());
     let mut octets = vec![0; SECOND];

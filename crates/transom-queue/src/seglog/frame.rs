@@ -132,16 +132,16 @@ impl Header {
     /// Writes the header into the first octets of `frame` and gives its checksum.
     pub(crate) fn write_to(&self, frame: &mut [u8], seed: Seed) -> Option<u32> {
         let mut header = [0u8; HEADER_OCTETS];
-        let mut rest = header.as_mut_slice();
-        put(&mut rest, &MAGIC.to_le_bytes())?;
-        put(&mut rest, &self.len.to_le_bytes())?;
-        put(&mut rest, &[self.kind.octet(), self.flags])?;
-        put(&mut rest, &VERSION.to_le_bytes())?;
-        put(&mut rest, &self.lsn.0.to_le_bytes())?;
-        put(&mut rest, &self.batch.to_le_bytes())?;
-        put(&mut rest, &self.id.to_le_bytes())?;
-        put(&mut rest, &self.prev.0.to_le_bytes())?;
-        put(&mut rest, &seed.tie(self.payload_crc).to_le_bytes())?;
+        let mut filler = Filler::new(&mut header);
+        filler.put(&MAGIC.to_le_bytes())?;
+        filler.put(&self.len.to_le_bytes())?;
+        filler.put(&[self.kind.octet(), self.flags])?;
+        filler.put(&VERSION.to_le_bytes())?;
+        filler.put(&self.lsn.0.to_le_bytes())?;
+        filler.put(&self.batch.to_le_bytes())?;
+        filler.put(&self.id.to_le_bytes())?;
+        filler.put(&self.prev.0.to_le_bytes())?;
+        filler.put(&seed.tie(self.payload_crc).to_le_bytes())?;
         let crc = seed.checksum(header.get(..CHECKED_OCTETS)?);
         header.get_mut(CHECKED_OCTETS..)?.copy_from_slice(&crc.to_le_bytes());
         frame.get_mut(..HEADER_OCTETS)?.copy_from_slice(&header);
@@ -189,12 +189,23 @@ pub(crate) fn frame_octets(len: u64) -> u64 {
     len.saturating_add(header).checked_next_multiple_of(alignment).unwrap_or(u64::MAX)
 }
 
-/// Copies `octets` to the front of `rest` and moves on.
-pub(crate) fn put(rest: &mut &mut [u8], octets: &[u8]) -> Option<()> {
-    let (front, back) = std::mem::take(rest).split_at_mut_checked(octets.len())?;
-    front.copy_from_slice(octets);
-    *rest = back;
-    Some(())
+/// Fills octets from the front.
+pub(crate) struct Filler<'a> {
+    rest: &'a mut [u8],
+}
+
+impl<'a> Filler<'a> {
+    pub(crate) fn new(octets: &'a mut [u8]) -> Self {
+        Self { rest: octets }
+    }
+
+    /// Puts `octets` next; none when there is no room.
+    pub(crate) fn put(&mut self, octets: &[u8]) -> Option<()> {
+        let (front, back) = std::mem::take(&mut self.rest).split_at_mut_checked(octets.len())?;
+        front.copy_from_slice(octets);
+        self.rest = back;
+        Some(())
+    }
 }
 
 pub(crate) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {

@@ -362,10 +362,10 @@ impl Index {
 
     fn count_body(&mut self, body: &SharedBody, more: bool) {
         step(&mut self.live_octets, body.octets, more);
-        if let SharedPlace::Log(lsn) = body.place {
-            if let Some(segment) = self.segments.get_mut(&lsn.segment()) {
-                step(&mut segment.bodies, 1, more);
-            }
+        if let SharedPlace::Log(lsn) = body.place
+            && let Some(segment) = self.segments.get_mut(&lsn.segment())
+        {
+            step(&mut segment.bodies, 1, more);
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) fn judge(spool: u128, segments: &[SegmentFile]) -> Verdict {
         let of_epoch = |segment: &&SegmentFile| segment.header.epoch == epoch;
         let group: Vec<_> = segments.iter().filter(of_epoch).collect();
         match judge_epoch(spool, &group, newest, &mut verdict) {
-            Judged::Void => continue,
+            Judged::Void => {}
             Judged::Older(ends) => {
                 // What the Boot names counts, and nothing else.
                 let older = segments.iter().filter(|segment| segment.header.epoch < epoch);
@@ -145,7 +145,7 @@ fn read_boot(spool: u128, segment: &SegmentFile) -> Option<BootRecord> {
 /// A batch in which everything verifies, bodies included.
 #[derive(Debug)]
 pub(super) struct CompleteBatch {
-    /// Without its BatchCommit.
+    /// All but the record that closes it.
     pub(super) frames: Vec<(ScannedFrame, Option<Bytes>)>,
 }
 

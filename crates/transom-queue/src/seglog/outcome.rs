@@ -102,8 +102,8 @@ pub(super) fn read_outcome(mut fields: Fields<'_>) -> Result<Outcome, Malformed>
             CODE => code = Some(read_code(&field)?),
             REPLY_CODE => reply_code = Some(read_reply_code(&field)?),
             ENHANCED => enhanced = Some(read_code(&field)?),
-            TEXT => text = Some(field.text()?.to_owned()),
-            HOST => host = Some(field.text()?.to_owned()),
+            TEXT => text = Some(field.string()?),
+            HOST => host = Some(field.string()?),
             ADDRESS => address = Some(read_address(&field)?),
             STAGE => stage = Some(read_stage(&field)?),
             _ => {}

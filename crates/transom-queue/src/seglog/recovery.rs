@@ -59,18 +59,20 @@ pub(super) fn recover(
     let verdict = judge(spool, &folder.segments);
     let replay = Replay::run(spool, &folder.segments, &verdict);
     let (tail, torn) = read_tail(spool, &folder.segments, &verdict);
-    let mut report = RecoveryReport::default();
-    report.torn_batches = torn.saturating_add(verdict.torn);
-    let stopped = tail.last().is_some_and(CompleteBatch::is_stop);
-    report.clean = stopped || known.is_none();
+    let clean = folder.segments.is_empty() || tail.last().is_some_and(CompleteBatch::is_stop);
     let machine = machine_number(&io.machine_boot_id());
-    report.power_cut = !report.clean && verdict.machine.is_some_and(|was| was != machine);
-    let boot = Boot { io: Arc::clone(&io), options, spool, machine, clean: report.clean };
+    let mut report = RecoveryReport {
+        torn_batches: torn.saturating_add(verdict.torn),
+        clean,
+        power_cut: !clean && verdict.machine.is_some_and(|was| was != machine),
+        ..RecoveryReport::default()
+    };
+    let boot = Boot { io, options, spool, machine, clean };
     let damage = replay.damage.clone();
     let (shared, committer) = boot.write(&folder, &verdict, replay, tail)?;
     clean_up(&shared, &folder, &verdict, &damage, &mut report)
-        .map_err(|(action, error)| at(&*io, &action, error))?;
-    report.took = io.elapsed().saturating_sub(started);
+        .map_err(|(action, error)| at(&*shared.io, &action, error))?;
+    report.took = shared.io.elapsed().saturating_sub(started);
     Ok(Recovered { shared, committer, report, guard })
 }
 
@@ -210,10 +212,10 @@ impl Boot {
             .map_err(|error| io::Error::other(error.to_string()))
             .and_then(|()| write_boot(&batch, &mut current))
             .map_err(|error| at(&*io, &format!("write {}", segment_path(segment)), error))?;
-        let state = Segment { epoch, octets: current.end, ..Segment::default() };
         {
             let mut index = write_lock(&shared.index);
-            index.segments.insert(segment, state);
+            let begun = Segment { epoch, octets: current.end, ..Segment::default() };
+            index.segments.insert(segment, begun);
             index.merge(&mut changes);
         }
         let committer = Committer::new(Arc::clone(&shared), current, machine);

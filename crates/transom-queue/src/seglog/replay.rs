@@ -24,6 +24,8 @@ const MERGE_EVERY: usize = 64;
 pub(super) struct Replay {
     pub(super) index: Index,
     changes: Changes,
+    /// Messages whose recipients went over to forks: complete, unless some stayed.
+    ending: BTreeSet<u64>,
     /// Messages of which a record is lost: their chains lead nowhere.
     pub(super) broken: BTreeSet<u64>,
     /// Ranges that do not verify although they were durable.
@@ -50,6 +52,10 @@ impl Replay {
             }
             replay.index.merge(&mut replay.changes);
         }
+        for id in std::mem::take(&mut replay.ending) {
+            replay.end_if_complete(id);
+        }
+        replay.index.merge(&mut replay.changes);
         replay
     }
 
@@ -89,7 +95,12 @@ impl Replay {
                 }
                 entry.grow(header.lsn, octets);
                 self.changes.put_entry(id, Some(entry));
-                self.end_if_complete(id);
+                if header.kind == RecordType::Categorized {
+                    // The forks that follow take the body from the parent, so it stays until then.
+                    self.ending.insert(id);
+                } else {
+                    self.end_if_complete(id);
+                }
             }
             RecordType::Boot
             | RecordType::Stop
@@ -138,11 +149,7 @@ fn apply(entry: &mut Entry, kind: RecordType, record: &[u8]) -> Result<(), Malfo
                 entry.close(*place);
             }
         }
-        RecordType::Admin => {
-            if read_admin(record)?.0 == AdminVerb::Remove {
-                entry.close_all();
-            }
-        }
+        RecordType::Admin if read_admin(record)?.0 == AdminVerb::Remove => entry.close_all(),
         RecordType::Categorized => {
             read_categorized(record)?.iter().for_each(|place| entry.close(*place));
         }
@@ -196,10 +203,10 @@ fn gather(
         return;
     }
     let taken = read_summary(record).ok().and_then(|fork| Some((fork.parent?, fork.taken)));
-    if let Some((parent, taken)) = taken {
-        if let Some(parent) = left.get_mut(&parent) {
-            let _ = transfer(&mut parent.state, &taken);
-        }
+    if let Some((parent, taken)) = taken
+        && let Some(parent) = left.get_mut(&parent)
+    {
+        let _ = transfer(&mut parent.state, &taken);
     }
 }
 
@@ -262,6 +269,10 @@ fn write_frame_again(stage: &mut Stage<'_>, frame: Frame) -> Result<(), StoreErr
         let (lsn, octets) = stage.batch.push(frame, entry.last)?;
         entry.grow(lsn, octets);
         stage.changes.put_entry(id, Some(entry));
+    }
+    if kind == RecordType::Categorized {
+        // Its forks follow and take the body from it; in a complete batch its Complete does too.
+        return Ok(());
     }
     end_if_complete(stage, id)
 }

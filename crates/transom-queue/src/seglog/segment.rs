@@ -1,6 +1,6 @@
 //! Segment files: their names and headers.
 
-use super::frame::{Seed, put, u16_at, u32_at, u64_at};
+use super::frame::{Filler, Seed, u16_at, u32_at, u64_at};
 
 /// Octets before the first frame: the header stands at 0 and, once more, in the middle.
 pub(super) const DATA_START: u64 = 8192;
@@ -28,17 +28,17 @@ impl SegmentHeader {
     /// The first [`DATA_START`] octets of the file.
     pub(super) fn encode(&self, spool: u128) -> Option<Vec<u8>> {
         let mut header = [0u8; HEADER_OCTETS];
-        let mut rest = header.as_mut_slice();
-        put(&mut rest, &MAGIC.to_le_bytes())?;
-        put(&mut rest, &VERSION.to_le_bytes())?;
-        put(&mut rest, &[0; 2])?;
-        put(&mut rest, &spool.to_le_bytes())?;
-        put(&mut rest, &self.segment.to_le_bytes())?;
-        put(&mut rest, &self.epoch.to_le_bytes())?;
-        put(&mut rest, &self.previous.to_le_bytes())?;
-        put(&mut rest, &[0; 4])?;
-        put(&mut rest, &self.previous_end.to_le_bytes())?;
-        put(&mut rest, &self.machine.to_le_bytes())?;
+        let mut filler = Filler::new(&mut header);
+        filler.put(&MAGIC.to_le_bytes())?;
+        filler.put(&VERSION.to_le_bytes())?;
+        filler.put(&[0; 2])?;
+        filler.put(&spool.to_le_bytes())?;
+        filler.put(&self.segment.to_le_bytes())?;
+        filler.put(&self.epoch.to_le_bytes())?;
+        filler.put(&self.previous.to_le_bytes())?;
+        filler.put(&[0; 4])?;
+        filler.put(&self.previous_end.to_le_bytes())?;
+        filler.put(&self.machine.to_le_bytes())?;
         let crc = crc32c::crc32c(header.get(..CHECKED_OCTETS)?);
         header.get_mut(CHECKED_OCTETS..)?.copy_from_slice(&crc.to_le_bytes());
         let mut octets = vec![0; usize::try_from(DATA_START).ok()?];

@@ -167,7 +167,9 @@ impl<'s> Stage<'s> {
         let taken = copies.iter().flat_map(|copy| copy.3.iter().copied());
         let taken: Vec<u32> = taken.collect();
         self.change(frame, staged, |entry| {
-            taken.iter().for_each(|place| entry.close(*place));
+            for place in &taken {
+                entry.close(*place);
+            }
             Ok(())
         })?;
         let place = if accept.body.place == Place::Blob { Place::Blob } else { Place::Elsewhere };

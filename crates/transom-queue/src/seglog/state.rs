@@ -43,7 +43,7 @@ pub(super) fn read_intent(mut fields: Fields<'_>) -> Result<Intent, Malformed> {
     while let Some(field) = fields.next()? {
         match field.tag {
             INTENT_RECIPIENTS => intent.recipients = field.list()?,
-            INTENT_HOST => intent.host = field.text()?.to_owned(),
+            INTENT_HOST => intent.host = field.string()?,
             INTENT_ATTEMPT => intent.attempt = field.number_u32()?,
             _ => {}
         }
@@ -148,7 +148,7 @@ pub(super) fn read_admin(record: &[u8]) -> Result<(AdminVerb, String), Malformed
                     _ => return Err(Malformed("an unknown admin verb")),
                 });
             }
-            ADMIN_ACTOR => actor = field.text()?.to_owned(),
+            ADMIN_ACTOR => actor = field.string()?,
             _ => {}
         }
     }
