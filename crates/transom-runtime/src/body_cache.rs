@@ -1,0 +1,120 @@
+//! Just accepted messages, kept for their first attempt so that the fast path reads no disk.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use transom_queue::Accepted;
+use transom_types::InternalMessageId;
+
+/// Octets of content kept: enough for the messages on their way at full speed, little beside the
+/// memory of a server.
+pub(crate) const OCTETS_MAX: usize = 64 * 1024 * 1024;
+
+/// A message as it was accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) message: Arc<Accepted>,
+    pub(crate) content: Bytes,
+}
+
+/// Bounded by [`OCTETS_MAX`]; the oldest go first. What is not here is read from the spool.
+#[derive(Debug, Default)]
+pub(crate) struct BodyCache(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    messages: HashMap<InternalMessageId, Fresh>,
+    order: VecDeque<InternalMessageId>,
+    octets: usize,
+}
+
+impl BodyCache {
+    pub(crate) fn insert(&self, id: InternalMessageId, fresh: Fresh) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.octets = inner.octets.saturating_add(fresh.content.len());
+        inner.messages.insert(id, fresh);
+        inner.order.push_back(id);
+        while inner.octets > OCTETS_MAX {
+            let Some(oldest) = inner.order.pop_front() else { break };
+            inner.forget(oldest);
+        }
+    }
+
+    /// Takes a message out: its first attempt begins. Later attempts read the spool.
+    pub(crate) fn take(&self, id: InternalMessageId) -> Option<Fresh> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = inner.forget(id);
+        // Ids of taken messages stay in the order until they come to its head; without this they
+        // would pile up while nothing is evicted.
+        while inner.order.front().is_some_and(|head| !inner.messages.contains_key(head)) {
+            inner.order.pop_front();
+        }
+        fresh
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, id: InternalMessageId) -> Option<Fresh> {
+        let fresh = self.messages.remove(&id)?;
+        self.octets = self.octets.saturating_sub(fresh.content.len());
+        Some(fresh)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use transom_queue::{ContentFacts, Ingress, IngressKind};
+    use transom_types::{Envelope, MailParameters, NetworkMessageId, ReversePath};
+
+    use super::*;
+
+    fn fresh(octets: usize) -> Fresh {
+        let ingress = Ingress {
+            kind: IngressKind::Program,
+            connector: String::new(),
+            peer: None,
+            helo: None,
+            identity: None,
+            tls: None,
+            session: None,
+        };
+        let message = Accepted {
+            network_id: NetworkMessageId(1),
+            parent: None,
+            received_at: SystemTime::UNIX_EPOCH,
+            ingress,
+            envelope: Envelope {
+                reverse_path: ReversePath::Null,
+                parameters: MailParameters::default(),
+                recipients: Vec::new(),
+            },
+            facts: ContentFacts::default(),
+        };
+        Fresh { message: Arc::new(message), content: Bytes::from(vec![0; octets]) }
+    }
+
+    #[test]
+    fn oldest_messages_leave_when_the_bound_is_reached() {
+        let cache = BodyCache::default();
+        for id in 0..65 {
+            cache.insert(InternalMessageId(id), fresh(1024 * 1024));
+        }
+        assert!(cache.take(InternalMessageId(0)).is_none());
+        assert!(cache.take(InternalMessageId(64)).is_some());
+        assert!(cache.take(InternalMessageId(64)).is_none());
+    }
+
+    #[test]
+    fn taken_messages_leave_nothing_behind() {
+        let cache = BodyCache::default();
+        for id in 0..100_000 {
+            cache.insert(InternalMessageId(id), fresh(10));
+            assert!(cache.take(InternalMessageId(id)).is_some());
+        }
+        let inner = cache.0.lock().unwrap();
+        assert_eq!((inner.order.len(), inner.messages.len(), inner.octets), (0, 0, 0));
+    }
+}

@@ -1,0 +1,306 @@
+//! What a transport is made of, and why it may not start.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use transom_agent::{DeliveryAgent, Directory};
+use transom_connector::{
+    AcceptedDomain, Configuration, ConfigurationErrors, ReceiveConnector, SendConnector,
+};
+use transom_dns::Resolver;
+use transom_queue::{OpenError, RetryProfile, SegLogOptions, Spool, StoreError};
+use transom_tracking::EventSink;
+use transom_tracking::rotation::Rotation;
+use transom_types::{Domain, ParseDomainError, ParseMailboxError};
+
+use crate::clock::{Clock, SystemClock};
+use crate::start;
+use crate::tls::{Certificate, TlsError};
+use crate::transport::Transport;
+
+/// Builds a [`Transport`]. Everything has a default but the name; a transport without connectors
+/// does nothing.
+#[must_use = "a builder does nothing until `start`"]
+pub struct TransportBuilder {
+    pub(crate) name: Result<Domain, ParseDomainError>,
+    pub(crate) parts: Parts,
+}
+
+/// What was given so far.
+pub(crate) struct Parts {
+    pub(crate) accepted_domains: Vec<AcceptedDomain>,
+    pub(crate) receive_connectors: Vec<ReceiveConnector>,
+    pub(crate) send_connectors: Vec<SendConnector>,
+    pub(crate) agents: HashMap<String, (Vec<String>, Arc<dyn DeliveryAgent>)>,
+    pub(crate) directory: Option<Arc<dyn Directory>>,
+    pub(crate) resolver: Option<Arc<dyn Resolver>>,
+    pub(crate) spool: SpoolPlace,
+    pub(crate) log_folder: Option<PathBuf>,
+    pub(crate) rotation: Rotation,
+    pub(crate) sinks: Vec<Arc<dyn EventSink>>,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) provider: Option<Arc<CryptoProvider>>,
+    pub(crate) profile: RetryProfile,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) private_addresses: bool,
+    pub(crate) suspend_delivery: bool,
+}
+
+/// Where custody lies.
+pub(crate) enum SpoolPlace {
+    /// In memory: gone with the process.
+    Memory,
+    /// In a folder of its own.
+    Folder(PathBuf, SegLogOptions),
+    /// In a store that the caller brought.
+    Given(Arc<dyn Spool>),
+}
+
+impl TransportBuilder {
+    /// A transport of the host `name`: what greetings, EHLO, trace fields and reports say.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.parse(),
+            parts: Parts {
+                accepted_domains: Vec::new(),
+                receive_connectors: Vec::new(),
+                send_connectors: Vec::new(),
+                agents: HashMap::new(),
+                directory: None,
+                resolver: None,
+                spool: SpoolPlace::Memory,
+                log_folder: None,
+                rotation: Rotation::default(),
+                sinks: Vec::new(),
+                certificate: None,
+                provider: None,
+                profile: RetryProfile::default(),
+                clock: Arc::new(SystemClock),
+                private_addresses: false,
+                suspend_delivery: false,
+            },
+        }
+    }
+
+    /// Takes mail for a domain.
+    pub fn accepted_domain(mut self, domain: AcceptedDomain) -> Self {
+        self.parts.accepted_domains.push(domain);
+        self
+    }
+
+    /// Takes mail at an address.
+    pub fn receive_connector(mut self, connector: ReceiveConnector) -> Self {
+        self.parts.receive_connectors.push(connector);
+        self
+    }
+
+    /// Sends mail for an address space.
+    pub fn send_connector(mut self, connector: SendConnector) -> Self {
+        self.parts.send_connectors.push(connector);
+        self
+    }
+
+    /// Delivers mail for `domains` by an agent of the program. `name` stands in queues and logs.
+    pub fn delivery_agent<D: AsRef<str>>(
+        mut self,
+        name: &str,
+        domains: impl IntoIterator<Item = D>,
+        agent: impl DeliveryAgent,
+    ) -> Self {
+        let domains = domains.into_iter().map(|domain| domain.as_ref().to_owned()).collect();
+        self.parts.agents.insert(name.to_owned(), (domains, Arc::new(agent)));
+        self
+    }
+
+    /// Asks `directory` for every recipient of an authoritative domain. Without one, every
+    /// local-part is taken.
+    pub fn directory(mut self, directory: impl Directory) -> Self {
+        self.parts.directory = Some(Arc::new(directory));
+        self
+    }
+
+    /// Asks `resolver` instead of the name servers that the system names.
+    pub fn resolver(mut self, resolver: impl Resolver) -> Self {
+        self.parts.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Keeps mail in `folder`, which belongs to this transport alone. Without a spool mail is
+    /// kept in memory and is gone with the process.
+    pub fn spool(self, folder: impl Into<PathBuf>) -> Self {
+        self.spool_with(folder, SegLogOptions::default())
+    }
+
+    /// Keeps mail in `folder`, with other sizes than the default ones.
+    pub fn spool_with(mut self, folder: impl Into<PathBuf>, options: SegLogOptions) -> Self {
+        self.parts.spool = SpoolPlace::Folder(folder.into(), options);
+        self
+    }
+
+    /// Keeps mail in a store of the caller's.
+    pub fn store(mut self, spool: Arc<dyn Spool>) -> Self {
+        self.parts.spool = SpoolPlace::Given(spool);
+        self
+    }
+
+    /// Writes the message tracking log into `folder`.
+    pub fn tracking_log(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.parts.log_folder = Some(folder.into());
+        self
+    }
+
+    /// Sizes and ages of the message tracking log.
+    pub fn tracking_log_rotation(mut self, rotation: Rotation) -> Self {
+        self.parts.rotation = rotation;
+        self
+    }
+
+    /// Gives every event to `sink`, after what it tells is durable.
+    pub fn event_sink(mut self, sink: impl EventSink) -> Self {
+        self.parts.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// The certificate for STARTTLS and implicit TLS. Without one, connectors that would offer TLS
+    /// do not, and ones that demand it keep the transport from starting.
+    pub fn certificate(mut self, certificate: Certificate) -> Self {
+        self.parts.certificate = Some(certificate);
+        self
+    }
+
+    /// The cryptography for TLS, instead of the one that was built in.
+    pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.parts.provider = Some(provider);
+        self
+    }
+
+    /// When to try again and when to give up; [`RetryProfile::exchange`] unless set.
+    pub fn retry_profile(mut self, profile: RetryProfile) -> Self {
+        self.parts.profile = profile;
+        self
+    }
+
+    /// Another clock than the system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.parts.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sends to loopback and private addresses that the DNS names, which lets the owner of any
+    /// domain make this host talk to its inner network. For tests, and for networks that are
+    /// inner altogether. Smart hosts may have such addresses always.
+    pub fn danger_accept_private_addresses(mut self, accept: bool) -> Self {
+        self.parts.private_addresses = accept;
+        self
+    }
+
+    /// Takes mail and delivers none until [`Transport::resume_delivery`].
+    pub fn suspend_delivery(mut self, suspend: bool) -> Self {
+        self.parts.suspend_delivery = suspend;
+        self
+    }
+
+    /// Starts the transport. Must be called inside a tokio runtime with I/O and time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: when the future is dropped, what had started stops in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what keeps it from starting; nothing runs and nothing was changed then,
+    /// but that a spool may have been made.
+    pub async fn start(self) -> Result<Transport, StartError> {
+        start::start(self).await
+    }
+
+    /// The configuration of what was given.
+    pub(crate) fn configuration(&mut self) -> Result<Configuration, StartError> {
+        let name = self.name.clone().map_err(StartError::Name)?;
+        let parts = &mut self.parts;
+        let mut configuration = Configuration::new(name);
+        for domain in parts.accepted_domains.drain(..) {
+            configuration = configuration.with_accepted_domain(domain);
+        }
+        for connector in parts.receive_connectors.drain(..) {
+            configuration = configuration.with_receive_connector(connector);
+        }
+        for connector in parts.send_connectors.drain(..) {
+            configuration = configuration.with_send_connector(connector);
+        }
+        for (name, (domains, _)) in &parts.agents {
+            let with = configuration.with_delivery_agent(name, domains);
+            configuration =
+                with.map_err(|error| StartError::AgentDomain { agent: name.clone(), error })?;
+        }
+        Ok(configuration)
+    }
+}
+
+impl fmt::Debug for TransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why a transport does not start. Each is one line that names the thing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A domain of a delivery agent is none.
+    #[error("delivery agent \"{agent}\": {error}")]
+    AgentDomain {
+        /// The agent.
+        agent: String,
+        /// What is wrong.
+        error: transom_connector::ParseAddressSpaceError,
+    },
+    /// A socket cannot listen.
+    #[error("cannot listen at {address}: {error}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Parts of the configuration do not fit together.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationErrors),
+    /// The folder of the log cannot be used.
+    #[error("cannot write the log in {}: {error}", folder.display())]
+    Log {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The host's name is no domain.
+    #[error("the host's name is no domain: {0}")]
+    Name(#[source] ParseDomainError),
+    /// A connector demands TLS, and there is no certificate.
+    #[error("receive connector \"{connector}\" demands TLS, and there is no certificate")]
+    NoCertificate {
+        /// The connector.
+        connector: String,
+    },
+    /// `postmaster` at the default domain is no mailbox.
+    #[error("reports cannot be signed: {0}")]
+    Postmaster(#[source] ParseMailboxError),
+    /// The system's name servers cannot be found out.
+    #[error("cannot use the system's name servers: {0}")]
+    Resolver(String),
+    /// The spool cannot be opened.
+    #[error(transparent)]
+    Spool(#[from] OpenError),
+    /// The spool cannot be read.
+    #[error("the spool cannot be read: {0}")]
+    SpoolRead(#[source] StoreError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}

@@ -1,0 +1,249 @@
+//! The categorizer's workers: from the submission queue to the delivery queues.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::{Mutex, mpsc};
+use transom_queue::{
+    Accepted, Deadlines, Durability, Enqueue, Fork, MessageState, Op, RecipientState,
+    RecoveredUnit, StoreError,
+};
+use transom_routing::{Categorized, MessageFacts, categorize};
+use transom_tracking::{EventId, Source, TrackedRecipient, TrackingEvent};
+use transom_types::{InternalMessageId, NextHop};
+
+use crate::body_cache::Fresh;
+use crate::core::Core;
+use crate::dispatcher::{Entering, Request};
+use crate::settlement;
+
+/// Messages that one worker takes at once.
+const BATCH: usize = 64;
+
+/// A message that waits for the categorizer.
+#[derive(Clone, Debug)]
+pub(crate) struct Submitted {
+    pub(crate) id: InternalMessageId,
+    pub(crate) message: Arc<Accepted>,
+    pub(crate) state: MessageState,
+    /// Its open recipients, grouped by due time.
+    pub(crate) units: Vec<RecoveredUnit>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) suspended: bool,
+}
+
+impl Submitted {
+    /// A message just accepted.
+    pub(crate) fn fresh(core: &Core, id: InternalMessageId, message: Arc<Accepted>) -> Self {
+        let count = message.envelope.recipients.len();
+        let recipients = vec![RecipientState::default(); count];
+        let state = MessageState { recipients, ..MessageState::default() };
+        let (wall, now) = (core.clock.wall(), core.clock.now());
+        let profile = &core.settle_policy.profile;
+        let deadlines = Deadlines::new(&message, &state, profile, wall, now);
+        let all = (0u32..).take(count).collect();
+        let units = vec![RecoveredUnit { recipients: all, due: None, attempts: 0 }];
+        Self { id, message, state, units, deadlines, suspended: false }
+    }
+}
+
+/// One worker. Several share the receiver.
+pub(crate) async fn work(core: Arc<Core>, submission: Arc<Mutex<mpsc::Receiver<Submitted>>>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let taken = {
+            let mut submission = submission.lock().await;
+            tokio::select! {
+                taken = submission.recv_many(&mut batch, BATCH) => taken,
+                () = core.stop.cancelled() => return,
+            }
+        };
+        if taken == 0 {
+            return;
+        }
+        let mut entering = Vec::with_capacity(taken);
+        for submitted in batch.drain(..) {
+            categorize_one(&core, submitted, &mut entering).await;
+        }
+        if core.dispatcher.send(Request::Enqueue(entering)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Where the open recipients of a message go.
+fn route(core: &Core, submitted: &Submitted) -> Categorized {
+    let Submitted { message, state, .. } = submitted;
+    let facts = MessageFacts::new(&message.envelope, message.facts.octets);
+    let mut categorized = categorize(&core.config, &facts);
+    let open = |recipient: u32| {
+        let at = usize::try_from(recipient).unwrap_or(usize::MAX);
+        state.recipients.get(at).is_some_and(RecipientState::is_open)
+    };
+    for (_, recipients) in &mut categorized.groups {
+        recipients.retain(|recipient| open(*recipient));
+    }
+    categorized.groups.retain(|(_, recipients)| !recipients.is_empty());
+    categorized.failed.retain(|failed| open(failed.recipient));
+    categorized
+}
+
+/// The queue entries of a message that needs neither fork nor failure; none where it does.
+pub(crate) fn at_once(core: &Core, submitted: &Submitted) -> Option<Vec<Entering>> {
+    let Categorized { groups, failed, .. } = route(core, submitted);
+    if groups.len() > 1 || !failed.is_empty() {
+        return None;
+    }
+    let mut entering = Vec::new();
+    for (next_hop, recipients) in &groups {
+        let kept: Vec<_> = recipients.iter().map(|recipient| (*recipient, *recipient)).collect();
+        enqueue(submitted, submitted.id, next_hop, &kept, &mut entering);
+    }
+    Some(entering)
+}
+
+/// Gives every open recipient a next hop, or an end. What cannot be written down now is found
+/// again at the next start: the message is durable.
+async fn categorize_one(core: &Core, submitted: Submitted, entering: &mut Vec<Entering>) {
+    let Submitted { id, message, state, deadlines, .. } = &submitted;
+    let Categorized { mut groups, failed, .. } = route(core, &submitted);
+    if !failed.is_empty() {
+        settlement::fail_unrouted(core, *id, message, state, &failed, deadlines).await;
+    }
+    if groups.is_empty() {
+        return;
+    }
+    core.emit(&submit_event(core, *id, message, &groups));
+    let others = groups.split_off(1);
+    let children = match fork(core, &submitted, &others).await {
+        Ok(children) => children,
+        Err(error) => {
+            tracing::error!(message = %id, %error, "a message waits for the next start");
+            return;
+        }
+    };
+    for ((next_hop, recipients), child) in others.into_iter().zip(children) {
+        let renumbered: Vec<_> = recipients.iter().copied().zip(0u32..).collect();
+        enqueue(&submitted, child, &next_hop, &renumbered, entering);
+    }
+    for (next_hop, recipients) in groups {
+        let kept: Vec<_> = recipients.iter().map(|recipient| (*recipient, *recipient)).collect();
+        enqueue(&submitted, submitted.id, &next_hop, &kept, entering);
+    }
+}
+
+/// Makes a message of its own for each further next hop; the body is shared.
+async fn fork(
+    core: &Core,
+    submitted: &Submitted,
+    others: &[(NextHop, Vec<u32>)],
+) -> Result<Vec<InternalMessageId>, StoreError> {
+    if others.is_empty() {
+        return Ok(Vec::new());
+    }
+    let id = submitted.id;
+    let forks = others.iter().map(|(_, recipients)| Fork { recipients: recipients.clone() });
+    let op = Op::Categorize { id, forks: forks.collect() };
+    let children = core.spool.commit(vec![op], Durability::Sync).await?.forks;
+    for ((_, recipients), child) in others.iter().zip(&children) {
+        core.emit(&transfer_event(core, submitted, *child, recipients));
+    }
+    let Some(fresh) = core.cache.take(id) else { return Ok(children) };
+    for ((_, recipients), child) in others.iter().zip(&children) {
+        let message = Arc::new(for_recipients(&submitted.message, id, recipients));
+        let content = fresh.content.clone();
+        core.cache.insert(*child, Fresh { message, content });
+    }
+    core.cache.insert(id, fresh);
+    Ok(children)
+}
+
+/// The message as its fork has it.
+fn for_recipients(message: &Accepted, parent: InternalMessageId, recipients: &[u32]) -> Accepted {
+    let mut fork = message.clone();
+    fork.parent = Some(parent);
+    let at = |recipient: &u32| usize::try_from(*recipient).ok();
+    let of = |recipient| at(recipient).and_then(|at| message.envelope.recipients.get(at)).cloned();
+    fork.envelope.recipients = recipients.iter().filter_map(of).collect();
+    fork
+}
+
+/// Puts recipients into their delivery queue, those with the same due time together.
+/// `recipients` are pairs: place in the message submitted, place in `message`.
+fn enqueue(
+    submitted: &Submitted,
+    message: InternalMessageId,
+    next_hop: &NextHop,
+    recipients: &[(u32, u32)],
+    entering: &mut Vec<Entering>,
+) {
+    for unit in &submitted.units {
+        let of_unit = recipients.iter().filter(|(old, _)| unit.recipients.contains(old));
+        let recipients: Vec<u32> = of_unit.map(|(_, new)| *new).collect();
+        if recipients.is_empty() {
+            continue;
+        }
+        let unit = Enqueue {
+            message,
+            next_hop: next_hop.clone(),
+            recipients,
+            due: unit.due,
+            expires_at: submitted.deadlines.expires_at,
+            delay_notice_at: submitted.deadlines.delay_notice_at,
+            octets: submitted.message.facts.octets,
+            attempts: unit.attempts,
+        };
+        entering.push(Entering { unit, suspended: submitted.suspended });
+    }
+}
+
+fn submit_event(
+    core: &Core,
+    id: InternalMessageId,
+    message: &Accepted,
+    groups: &[(NextHop, Vec<u32>)],
+) -> TrackingEvent {
+    let mut event = message_event(EventId::Submit, core.clock.wall(), id, message);
+    for (next_hop, recipients) in groups {
+        for recipient in recipients {
+            let at = usize::try_from(*recipient).unwrap_or(usize::MAX);
+            if let Some(recipient) = message.envelope.recipients.get(at) {
+                let path = recipient.forward_path.clone();
+                event.recipients.push(TrackedRecipient::new(path, next_hop.domain.to_string()));
+            }
+        }
+    }
+    event
+}
+
+fn transfer_event(
+    core: &Core,
+    submitted: &Submitted,
+    child: InternalMessageId,
+    recipients: &[u32],
+) -> TrackingEvent {
+    let message = for_recipients(&submitted.message, submitted.id, recipients);
+    let mut event = message_event(EventId::Transfer, core.clock.wall(), child, &message);
+    let path = |recipient: &transom_types::Recipient| {
+        TrackedRecipient::new(recipient.forward_path.clone(), "")
+    };
+    event.recipients = message.envelope.recipients.iter().map(path).collect();
+    event.reference = Some(submitted.id.to_string().into());
+    event
+}
+
+/// What every event of the categorizer says of its message.
+fn message_event(
+    event: EventId,
+    at: SystemTime,
+    id: InternalMessageId,
+    message: &Accepted,
+) -> TrackingEvent {
+    let mut event = TrackingEvent::new(event, Source::Routing, at);
+    event.internal_id = Some(id);
+    event.network_id = Some(message.network_id);
+    event.message_id.clone_from(&message.facts.message_id);
+    event.total_bytes = message.facts.octets;
+    event.sender = Some(message.envelope.reverse_path.clone());
+    event
+}

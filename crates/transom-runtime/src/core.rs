@@ -1,0 +1,64 @@
+//! What all tasks of a transport share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use transom_agent::{DeliveryAgent, Directory};
+use transom_connector::CheckedConfiguration;
+use transom_dns::Resolver;
+use transom_queue::{SettlePolicy, Spool};
+use transom_routing::LocalIdentity;
+use transom_tracking::{EventSink, TrackingEvent};
+
+use crate::body_cache::BodyCache;
+use crate::categorize::Submitted;
+use crate::clock::Clock;
+use crate::dispatcher::Request;
+use crate::tls::Tls;
+
+/// What all tasks of a transport share. Nothing in it changes but what has its own lock.
+pub(crate) struct Core {
+    pub(crate) config: CheckedConfiguration,
+    pub(crate) spool: Arc<dyn Spool>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sinks: Vec<Arc<dyn EventSink>>,
+    pub(crate) agents: HashMap<String, Arc<dyn DeliveryAgent>>,
+    pub(crate) directory: Option<Arc<dyn Directory>>,
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) tls: Tls,
+    /// Who we are, so that mail does not go to ourselves.
+    pub(crate) identity: LocalIdentity,
+    pub(crate) settle_policy: SettlePolicy,
+    pub(crate) cache: BodyCache,
+    /// To the categorizer. Full: sessions wait with their `250`, which stops their peers.
+    pub(crate) submission: mpsc::Sender<Submitted>,
+    /// To the dispatcher. Full: categorizer and connections wait.
+    pub(crate) dispatcher: mpsc::Sender<Request>,
+    /// Cancelled when the transport stops: nothing new is begun.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when the stop has waited long enough: everything ends where it is.
+    pub(crate) abort: CancellationToken,
+    /// All tasks; the stop waits for them.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Core {
+    /// Gives an event to every sink that wants it. Called after what it tells is durable.
+    pub(crate) fn emit(&self, event: &TrackingEvent) {
+        for sink in &self.sinks {
+            if sink.interest().contains(event.event) {
+                sink.emit(event);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("spool", &self.spool).finish_non_exhaustive()
+    }
+}

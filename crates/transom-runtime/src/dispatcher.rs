@@ -1,0 +1,199 @@
+//! The dispatcher: one task that owns the scheduler and tells connections what to do.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use transom_queue::{
+    Completed, Dispatch, DispatchToken, Enqueue, QueueId, QueueView, Scheduler, SchedulerAction,
+};
+use transom_types::{InternalMessageId, Status};
+
+use crate::core::Core;
+use crate::{outbound, settlement};
+
+/// Requests taken at once, between two looks at the scheduler.
+const BATCH: usize = 256;
+
+/// Wait where the scheduler has more to look at than one poll does.
+const SOON: Duration = Duration::from_millis(1);
+
+/// Recipients that enter a queue.
+#[derive(Debug)]
+pub(crate) struct Entering {
+    pub(crate) unit: Enqueue,
+    /// An administrator has stopped the message.
+    pub(crate) suspended: bool,
+}
+
+/// What the dispatcher is asked for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Recipients enter their queues.
+    Enqueue(Vec<Entering>),
+    /// An attempt is over and its outcome durable.
+    Complete(DispatchToken, Completed),
+    /// A connection of the queue is free: it gets the next attempt now, or when there is one.
+    /// Dropping the sender tells it to quit.
+    Free(QueueId, oneshot::Sender<Dispatch>),
+    /// What kept a queue from delivering.
+    LastError(QueueId, Status),
+    /// Open recipients of a message leave the queues; those under way leave when they end.
+    Remove(InternalMessageId, oneshot::Sender<Vec<u32>>),
+    /// No attempt of the message begins.
+    Suspend(InternalMessageId),
+    /// Attempts of the message begin again.
+    Resume(InternalMessageId),
+    /// No attempt begins at all.
+    SuspendAll,
+    /// Attempts begin again.
+    ResumeAll,
+    /// All queues, as they are.
+    Queues(oneshot::Sender<Vec<QueueView>>),
+}
+
+/// Runs until the transport stops and no attempt is under way.
+pub(crate) async fn run(
+    core: Arc<Core>,
+    scheduler: Scheduler,
+    mut requests: mpsc::Receiver<Request>,
+) {
+    let mut dispatcher = Dispatcher { core, scheduler, free: HashMap::new() };
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut stopping = false;
+    loop {
+        let wake = dispatcher.act();
+        if stopping && dispatcher.scheduler.inflight() == 0 {
+            return;
+        }
+        let timer = async {
+            match wake {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let stop = dispatcher.core.stop.clone();
+        tokio::select! {
+            taken = requests.recv_many(&mut batch, BATCH) => {
+                if taken == 0 {
+                    return;
+                }
+                for request in batch.drain(..) {
+                    dispatcher.serve(request);
+                }
+            }
+            () = timer => {}
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                dispatcher.scheduler.suspend_all();
+                // Idle connections quit; busy ones do when they ask for more.
+                dispatcher.free.clear();
+            }
+        }
+    }
+}
+
+struct Dispatcher {
+    core: Arc<Core>,
+    scheduler: Scheduler,
+    /// Connections that wait for work, by queue.
+    free: HashMap<QueueId, Vec<oneshot::Sender<Dispatch>>>,
+}
+
+impl Dispatcher {
+    /// Does what the scheduler says; returns when to look again.
+    fn act(&mut self) -> Option<Instant> {
+        let now = self.core.clock.now();
+        loop {
+            match self.scheduler.poll(now) {
+                SchedulerAction::Start(dispatch) => self.start(dispatch),
+                SchedulerAction::Expire(overdue) => {
+                    self.spawn(settlement::expire(Arc::clone(&self.core), overdue));
+                }
+                SchedulerAction::DelayNotice(overdue) => {
+                    self.spawn(settlement::notify_delay(Arc::clone(&self.core), overdue));
+                }
+                SchedulerAction::Remove { message, recipients } => {
+                    self.spawn(settlement::remove(Arc::clone(&self.core), message, recipients));
+                }
+                SchedulerAction::DropQueue(queue, _) => drop(self.free.remove(&queue)),
+                SchedulerAction::Wait(until) => {
+                    let soon = now.checked_add(SOON).unwrap_or(now);
+                    return until.map(|until| until.max(soon));
+                }
+                _ => return Some(now.checked_add(SOON).unwrap_or(now)),
+            }
+        }
+    }
+
+    /// To a connection that waits for work, or to a new one.
+    fn start(&mut self, dispatch: Dispatch) {
+        let mut dispatch = dispatch;
+        let waiting = self.free.get_mut(&dispatch.queue);
+        for connection in
+            waiting.into_iter().flat_map(|waiting| std::iter::from_fn(|| waiting.pop()))
+        {
+            match connection.send(dispatch) {
+                Ok(()) => return,
+                // It gave up waiting in this moment; the next may not have.
+                Err(returned) => dispatch = returned,
+            }
+        }
+        self.spawn(outbound::run(Arc::clone(&self.core), dispatch));
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.core.abort.clone();
+        self.core.tasks.spawn(async move {
+            abort.run_until_cancelled(task).await;
+        });
+    }
+
+    fn serve(&mut self, request: Request) {
+        let now = self.core.clock.now();
+        match request {
+            Request::Enqueue(entering) => {
+                for Entering { unit, suspended } in entering {
+                    let message = unit.message;
+                    self.scheduler.enqueue(now, unit);
+                    if suspended {
+                        self.scheduler.suspend_message(now, message);
+                    }
+                }
+            }
+            Request::Complete(token, completed) => {
+                self.scheduler.complete(now, token, completed);
+            }
+            Request::Free(queue, connection) => self.give_work(now, queue, connection),
+            Request::LastError(queue, status) => self.scheduler.set_last_error(queue, status),
+            Request::Remove(message, reply) => {
+                drop(reply.send(self.scheduler.remove(now, message)));
+            }
+            Request::Suspend(message) => drop(self.scheduler.suspend_message(now, message)),
+            Request::Resume(message) => drop(self.scheduler.resume_message(now, message)),
+            Request::SuspendAll => self.scheduler.suspend_all(),
+            Request::ResumeAll => self.scheduler.resume_all(),
+            Request::Queues(reply) => drop(reply.send(self.scheduler.queues())),
+        }
+    }
+
+    fn give_work(&mut self, now: Instant, queue: QueueId, connection: oneshot::Sender<Dispatch>) {
+        if self.core.stop.is_cancelled() {
+            return;
+        }
+        match self.scheduler.next_for(now, queue) {
+            // It hung up meanwhile: a new connection takes the work.
+            Some(dispatch) => {
+                if let Err(dispatch) = connection.send(dispatch) {
+                    self.start(dispatch);
+                }
+            }
+            None => {
+                let waiting = self.free.entry(queue).or_default();
+                waiting.retain(|connection| !connection.is_closed());
+                waiting.push(connection);
+            }
+        }
+    }
+}

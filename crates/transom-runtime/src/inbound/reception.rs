@@ -1,0 +1,382 @@
+//! The receiving half's decisions: who may send what to whom, and custody of what they send.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use transom_agent::DirectoryAnswer;
+use transom_connector::{ReceiveConnector, ReceiveLimits, RecipientClass, Rights};
+use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
+use transom_queue::{
+    Accept, Accepted, ContentFacts, DiskLevel, Durability, Ingest, Ingress, IngressKind, Op,
+    SpoolHealth, StoreError,
+};
+use transom_tracking::{EventId, Peer, Source, TrackedRecipient, TrackingEvent};
+use transom_types::{
+    ConnectorId, Domain, EnhancedStatusCode, Envelope, ForwardPath, InternalMessageId,
+    MailParameters, NetworkMessageId, RcptParameters, Recipient, Reply, ReplyCode, ReversePath,
+    SessionId,
+};
+
+use crate::body_cache::Fresh;
+use crate::categorize::Submitted;
+use crate::core::Core;
+
+/// What is said to a question of the session.
+pub(super) enum Answer {
+    /// The default positive reply.
+    Accept,
+    /// This reply.
+    Reply(Reply),
+}
+
+/// The application's side of one session.
+pub(super) struct Reception {
+    core: Arc<Core>,
+    connector: ConnectorId,
+    limits: ReceiveLimits,
+    rights: Rights,
+    name: Domain,
+    local: SocketAddr,
+    peer: SocketAddr,
+    session: SessionId,
+    helo: Option<String>,
+    esmtp: bool,
+    tls: Option<String>,
+    transaction: Option<MailTransaction>,
+}
+
+struct MailTransaction {
+    reverse_path: ReversePath,
+    parameters: MailParameters,
+    recipients: Vec<Recipient>,
+    intake: Option<Intake>,
+}
+
+/// Content on its way into the spool.
+struct Intake {
+    ingest: Box<dyn Ingest>,
+    scan: ContentScan,
+    trace_octets: u64,
+    network_id: NetworkMessageId,
+    /// The first error; what comes behind it is thrown away.
+    failed: Option<StoreError>,
+}
+
+impl Reception {
+    pub(super) fn new(
+        core: Arc<Core>,
+        connector: &ReceiveConnector,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> Self {
+        Self {
+            name: core.config.receive_fqdn(connector).clone(),
+            connector: connector.name.clone(),
+            limits: connector.limits.clone(),
+            rights: connector.permissions.anonymous,
+            core,
+            local,
+            peer,
+            session: SessionId(fastrand::u64(..)),
+            helo: None,
+            esmtp: false,
+            tls: None,
+            transaction: None,
+        }
+    }
+
+    /// Forgets the open transaction and what was spooled of it.
+    pub(super) fn reset(&mut self) {
+        self.transaction = None;
+    }
+
+    /// TLS is up; all that was said before it is forgotten.
+    pub(super) fn tls_established(&mut self, agreed: String) {
+        self.tls = Some(agreed);
+        self.helo = None;
+        self.transaction = None;
+    }
+
+    pub(super) fn hello(&mut self, name: &str, esmtp: bool) -> Answer {
+        self.helo = Some(name.to_owned());
+        self.esmtp = esmtp;
+        Answer::Accept
+    }
+
+    pub(super) fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Answer {
+        if let Err(reply) = self.spool_takes_mail() {
+            return Answer::Reply(reply);
+        }
+        if let Err(refusal) = self.core.config.accepts_sender(self.rights, &reverse_path) {
+            return Answer::Reply(refusal.reply());
+        }
+        self.transaction = Some(MailTransaction {
+            reverse_path,
+            parameters,
+            recipients: Vec::new(),
+            intake: None,
+        });
+        Answer::Accept
+    }
+
+    /// At level Medium anonymous senders are put off; all sessions are anonymous as yet, so High
+    /// makes no further difference.
+    fn spool_takes_mail(&self) -> Result<(), Reply> {
+        match self.core.spool.health() {
+            SpoolHealth::Serving { level: DiskLevel::Normal } => Ok(()),
+            SpoolHealth::Serving { .. } => Err(out_of_room("disk space")),
+            _ => Err(local_error()),
+        }
+    }
+
+    pub(super) async fn rcpt(
+        &mut self,
+        forward_path: ForwardPath,
+        parameters: RcptParameters,
+    ) -> Answer {
+        let class = match self.core.config.accepts_recipient(self.rights, &forward_path) {
+            Ok(class) => class,
+            Err(refusal) => return Answer::Reply(refusal.reply()),
+        };
+        if class == RecipientClass::Authoritative
+            && let Err(reply) = self.known(&forward_path).await
+        {
+            return Answer::Reply(reply);
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.recipients.push(Recipient { forward_path, parameters });
+        }
+        Answer::Accept
+    }
+
+    async fn known(&self, path: &ForwardPath) -> Result<(), Reply> {
+        let (Some(directory), Some(mailbox)) = (&self.core.directory, path.mailbox()) else {
+            return Ok(());
+        };
+        match directory.lookup(mailbox).await {
+            Ok(DirectoryAnswer::Known) => Ok(()),
+            Ok(_) => Err(Reply::new(
+                ReplyCode::MAILBOX_UNAVAILABLE,
+                EnhancedStatusCode::permanent(1, 1),
+                "User unknown",
+            )),
+            Err(unavailable) => {
+                tracing::warn!(%unavailable, "recipients are put off");
+                Err(local_error())
+            }
+        }
+    }
+
+    /// Content is about to come: opens the spool for it and writes our trace field.
+    pub(super) async fn data(&mut self) -> Answer {
+        let network_id = NetworkMessageId(fastrand::u128(..));
+        match self.begin_intake(network_id).await {
+            Ok(intake) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.intake = Some(intake);
+                }
+                Answer::Accept
+            }
+            Err(error) => Answer::Reply(store_reply(&error)),
+        }
+    }
+
+    async fn begin_intake(&self, network_id: NetworkMessageId) -> Result<Intake, StoreError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(StoreError::Unreachable("DATA without a transaction"));
+        };
+        let mut ingest = self.core.spool.begin(transaction.parameters.size)?;
+        let trace = self.trace_field(transaction, ingest.id());
+        ingest.write(&trace).await?;
+        let header_octets_max =
+            usize::try_from(self.limits.header_octets_max).unwrap_or(usize::MAX);
+        let limits = ScanLimits::default().with_header_octets_max(header_octets_max);
+        Ok(Intake {
+            ingest,
+            scan: ContentScan::new(limits).with_own_host(self.name.clone()),
+            trace_octets: u64::try_from(trace.len()).unwrap_or(u64::MAX),
+            network_id,
+            failed: None,
+        })
+    }
+
+    fn trace_field(&self, transaction: &MailTransaction, id: InternalMessageId) -> Vec<u8> {
+        let protocol = if self.esmtp { TransferProtocol::ESMTP } else { TransferProtocol::SMTP };
+        let protocol =
+            protocol.with_tls(self.tls.is_some()).with_utf8(transaction.parameters.smtputf8);
+        let helo = self.helo.as_deref().unwrap_or_default();
+        let peer = self.peer.ip().to_canonical();
+        let id = id.to_string();
+        let mut field = Vec::with_capacity(256);
+        Received::new(helo, peer, &self.name, protocol, self.core.clock.wall())
+            .with_id(&id)
+            .with_recipients(&transaction.recipients)
+            .write_to(&mut field);
+        field
+    }
+
+    pub(super) async fn content(&mut self, piece: &[u8]) {
+        let Some(intake) = self.transaction.as_mut().and_then(|open| open.intake.as_mut()) else {
+            return;
+        };
+        if intake.failed.is_some() {
+            return;
+        }
+        intake.scan.push(piece);
+        if let Err(error) = intake.ingest.write(piece).await {
+            intake.failed = Some(error);
+        }
+    }
+
+    /// The content is complete: checks it, makes it durable, answers.
+    pub(super) async fn end_of_data(&mut self) -> Answer {
+        let Some(transaction) = self.transaction.take() else {
+            return Answer::Reply(local_error());
+        };
+        match self.take_custody(transaction).await {
+            Ok(reply) | Err(reply) => Answer::Reply(reply),
+        }
+    }
+
+    async fn take_custody(&self, transaction: MailTransaction) -> Result<Reply, Reply> {
+        let Some(intake) = transaction.intake else { return Err(local_error()) };
+        if let Some(error) = intake.failed {
+            return Err(store_reply(&error));
+        }
+        let found = intake.scan.finish();
+        if found.header_too_large {
+            return Err(header_too_large());
+        }
+        self.check_hops(found.received_count, found.own_received_count)?;
+        let body = intake.ingest.finish().await.map_err(|error| store_reply(&error))?;
+        let (id, content) = (body.id(), body.bytes());
+        let facts = ContentFacts {
+            octets: found.octets.saturating_add(intake.trace_octets),
+            header_octets: found.header_octets.saturating_add(intake.trace_octets),
+            eight_bit: found.eight_bit,
+            line_octets_max: found.line_octets_max,
+            // Ours included.
+            received_count: found.received_count.saturating_add(1),
+            own_received_count: found.own_received_count.saturating_add(1),
+            message_id: found.message_id,
+            subject: found.subject,
+        };
+        let message = Accepted {
+            network_id: intake.network_id,
+            parent: None,
+            received_at: self.core.clock.wall(),
+            ingress: self.ingress(),
+            envelope: Envelope {
+                reverse_path: transaction.reverse_path,
+                parameters: transaction.parameters,
+                recipients: transaction.recipients,
+            },
+            facts,
+        };
+        let accept = Box::new(Accept { body, message: message.clone() });
+        self.core
+            .spool
+            .commit(vec![Op::Accept(accept)], Durability::Sync)
+            .await
+            .map_err(|error| store_reply(&error))?;
+        let reply = self.queued_reply(&message, id);
+        let message = Arc::new(message);
+        self.core.emit(&self.receive_event(&message, id));
+        if let Some(content) = content {
+            self.core.cache.insert(id, Fresh { message: Arc::clone(&message), content });
+        }
+        // The message is durable; a transport that is stopping finds it again at its next start.
+        drop(self.core.submission.send(Submitted::fresh(&self.core, id, message)).await);
+        Ok(reply)
+    }
+
+    fn check_hops(&self, received: u32, own: u32) -> Result<(), Reply> {
+        let limits = &self.limits;
+        let own_loop = limits.own_hops_max > 0 && own > limits.own_hops_max;
+        if received > limits.hops_max || own_loop {
+            return Err(Reply::new(
+                ReplyCode::TRANSACTION_FAILED,
+                EnhancedStatusCode::permanent(4, 6),
+                "Hop count exceeded - possible mail loop",
+            ));
+        }
+        Ok(())
+    }
+
+    fn ingress(&self) -> Ingress {
+        Ingress {
+            kind: IngressKind::Smtp,
+            connector: self.connector.as_str().to_owned(),
+            peer: Some(self.peer),
+            helo: self.helo.clone(),
+            identity: None,
+            tls: self.tls.clone(),
+            session: Some(self.session),
+        }
+    }
+
+    fn queued_reply(&self, message: &Accepted, id: InternalMessageId) -> Reply {
+        let name = match &message.facts.message_id {
+            Some(message_id) => message_id.as_str().to_owned(),
+            None => format!("<{}@{}>", message.network_id, self.name),
+        };
+        let host = &self.name;
+        let text = format!("{name} [InternalId={id}, Hostname={host}] Queued mail for delivery");
+        Reply::new(ReplyCode::OK, EnhancedStatusCode::success(6, 0), text)
+    }
+
+    fn receive_event(&self, message: &Accepted, id: InternalMessageId) -> TrackingEvent {
+        let mut event = TrackingEvent::new(EventId::Receive, Source::Smtp, message.received_at);
+        event.internal_id = Some(id);
+        event.network_id = Some(message.network_id);
+        event.message_id.clone_from(&message.facts.message_id);
+        event.session = Some(self.session);
+        event.connector = Some(self.connector.clone());
+        event.client = Peer {
+            ip: Some(self.peer.ip().to_canonical()),
+            hostname: self.helo.as_deref().map(Into::into),
+        };
+        event.server = Peer::new(self.local.ip().to_canonical(), self.name.as_str());
+        let path =
+            |recipient: &Recipient| TrackedRecipient::new(recipient.forward_path.clone(), "");
+        event.recipients = message.envelope.recipients.iter().map(path).collect();
+        event.total_bytes = message.facts.octets;
+        event.subject = message.facts.subject.as_deref().map(Into::into);
+        event.sender = Some(message.envelope.reverse_path.clone());
+        event.source_context = self.tls.as_deref().map(Into::into);
+        event
+    }
+}
+
+fn header_too_large() -> Reply {
+    Reply::new(
+        ReplyCode::EXCEEDED_STORAGE,
+        EnhancedStatusCode::permanent(3, 4),
+        "Header size exceeds fixed maximum size",
+    )
+}
+
+fn out_of_room(resource: &str) -> Reply {
+    Reply::new(
+        ReplyCode::INSUFFICIENT_STORAGE,
+        EnhancedStatusCode::transient(3, 1),
+        format!("Insufficient system resources ({resource})"),
+    )
+}
+
+fn local_error() -> Reply {
+    Reply::new(
+        ReplyCode::LOCAL_ERROR,
+        EnhancedStatusCode::transient(3, 0),
+        "Temporary server error, try again later",
+    )
+}
+
+/// What a failure of the spool means for the client: try again.
+fn store_reply(error: &StoreError) -> Reply {
+    tracing::error!(%error, "the spool refused a message");
+    match error {
+        StoreError::Full { resource } => out_of_room(resource),
+        _ => local_error(),
+    }
+}

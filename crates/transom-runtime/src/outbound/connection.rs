@@ -1,0 +1,193 @@
+//! One outbound connection: drives [`ClientSession`] over a stream.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use transom_queue::Content;
+use transom_smtp::client::{ClientClose, ClientEvent, ClientOutput, ClientSession, Transaction};
+use transom_types::{RecipientResult, RemoteHost, Reply};
+
+use crate::clock::Clock;
+use crate::tls::Tls;
+use crate::wire::{Filled, Wire};
+
+/// Octets of content encoded before they are written.
+const PIECE_OCTETS: usize = 64 * 1024;
+
+/// How long the network may take for one piece of content [RFC 5321 §4.5.3.2.5].
+const PIECE_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// A connection and its session.
+pub(crate) struct Connection {
+    wire: Wire,
+    session: ClientSession,
+    clock: Arc<dyn Clock>,
+    tls: Tls,
+    host: RemoteHost,
+    /// Messages that went over it.
+    pub(crate) messages: u32,
+}
+
+/// Where a session has got to.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    /// It takes a transaction.
+    Ready,
+    /// The peer waits for the content.
+    SendContent,
+    /// The transaction is over.
+    Done(Vec<RecipientResult>),
+    /// The session is over.
+    Closed(ClientClose),
+}
+
+impl Connection {
+    pub(crate) fn new(
+        wire: Wire,
+        session: ClientSession,
+        clock: Arc<dyn Clock>,
+        tls: Tls,
+        host: RemoteHost,
+    ) -> Self {
+        Self { wire, session, clock, tls, host, messages: 0 }
+    }
+
+    /// Whom it goes to.
+    pub(crate) fn host(&self) -> &RemoteHost {
+        &self.host
+    }
+
+    /// Drives the session to its next event.
+    pub(crate) async fn drive(&mut self) -> Reached {
+        loop {
+            let now = self.clock.now();
+            let (input, out) = self.wire.buffers();
+            let step = self.session.poll(now, input, out);
+            self.wire.consume(step.consumed);
+            match step.output {
+                ClientOutput::Event(ClientEvent::Ready) => return Reached::Ready,
+                ClientOutput::Event(ClientEvent::SendContent) => return Reached::SendContent,
+                ClientOutput::Event(ClientEvent::Done(results)) => return Reached::Done(results),
+                ClientOutput::StartTls => self.start_tls().await,
+                ClientOutput::Wait(deadline) => {
+                    let filled = match self.flush().await {
+                        Ok(()) => self.wire.fill(deadline).await,
+                        Err(error) => Err(error),
+                    };
+                    if !matches!(filled, Ok(Filled::Octets | Filled::Deadline | Filled::Stopping)) {
+                        self.session.handle_eof(self.clock.now());
+                    }
+                }
+                ClientOutput::Close(close) => {
+                    // What is said last is good manners; whether it arrives does not matter.
+                    drop(self.flush().await);
+                    return Reached::Closed(close);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn start_tls(&mut self) {
+        let upgraded = match self.flush().await {
+            Ok(()) => {
+                let (tls, name) = (self.tls.clone(), self.host.name.clone());
+                let upgrade = async |clear| Ok(tls.connect(clear, &name).await?.0);
+                self.wire.upgrade(upgrade).await
+            }
+            Err(error) => Err(error),
+        };
+        match upgraded {
+            Ok(()) => self.session.handle_tls_established(self.clock.now()),
+            Err(error) => {
+                tracing::debug!(host = %self.host, %error, "the TLS handshake failed");
+                self.session.handle_tls_failed(self.clock.now());
+            }
+        }
+    }
+
+    /// Writes what is pending, within the time for a piece of content.
+    async fn flush(&mut self) -> io::Result<()> {
+        match tokio::time::timeout(PIECE_TIMEOUT, self.wire.flush()).await {
+            Ok(written) => written,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Begins a transaction. The error holds the results when it cannot go to this peer.
+    pub(crate) fn begin(&mut self, transaction: Transaction) -> Result<(), Vec<RecipientResult>> {
+        self.session.begin_transaction(transaction).map_err(|refused| refused.results)
+    }
+
+    /// Whether another transaction can begin.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.session.is_ready()
+    }
+
+    /// Hands over the whole content, but for its end.
+    pub(crate) async fn write_content(&mut self, content: &Content) -> Result<(), String> {
+        if let Some(octets) = content.bytes() {
+            for piece in octets.chunks(PIECE_OCTETS) {
+                self.write_piece(piece).await?;
+            }
+            return Ok(());
+        }
+        let mut offset = 0u64;
+        while offset < content.octets() {
+            let piece = read_piece(content.clone(), offset).await?;
+            if piece.is_empty() {
+                return Err("the content is shorter than it was".to_owned());
+            }
+            self.write_piece(&piece).await?;
+            offset = offset.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+
+    async fn write_piece(&mut self, piece: &[u8]) -> Result<(), String> {
+        // A small content waits in the buffer for its final dot: one write for both.
+        if self.wire.out().len() >= PIECE_OCTETS {
+            self.flush().await.map_err(|error| error.to_string())?;
+        }
+        self.session.write_content(piece, self.wire.out()).map_err(|error| error.to_string())
+    }
+
+    /// Ends the content. From here on the message may have arrived.
+    pub(crate) fn end_content(&mut self) {
+        let now = self.clock.now();
+        if let Err(misuse) = self.session.end_content(now, self.wire.out()) {
+            tracing::error!(%misuse, "the end of the content could not be sent");
+        }
+    }
+
+    /// Gives up: the recipients get `reply`.
+    pub(crate) fn abort(&mut self, reply: Reply) {
+        self.session.abort(reply);
+    }
+
+    /// Waits until the peer says something or closes: neither is good on an idle connection.
+    pub(crate) async fn until_disturbed(&mut self) {
+        drop(self.wire.fill(None).await);
+    }
+
+    /// Ends the session as the protocol has it.
+    pub(crate) async fn quit(mut self) {
+        let now = self.clock.now();
+        self.session.quit(now, self.wire.out());
+        while !matches!(self.drive().await, Reached::Closed(_)) {}
+        self.wire.close().await;
+    }
+}
+
+/// Reads a piece of a content that lies in a file.
+async fn read_piece(content: Content, offset: u64) -> Result<Bytes, String> {
+    let read = move || {
+        let mut piece = vec![0; PIECE_OCTETS];
+        let count = content.read_at(offset, &mut piece).map_err(|error| error.to_string())?;
+        piece.truncate(count);
+        Ok(Bytes::from(piece))
+    };
+    tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?
+}

@@ -1,0 +1,238 @@
+//! From a next hop to a session that is ready: DNS, connecting, EHLO, TLS.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use transom_connector::{SendConnector, SendTls};
+use transom_queue::Content;
+use transom_routing::{HostTry, Target, plan};
+use transom_smtp::client::{ClientConfig, ClientSession, ClientTls, CloseReason, Transaction};
+use transom_smtp::codec::HelloName;
+use transom_types::{
+    AttemptStage, Domain, EnhancedStatusCode, Envelope, NextHop, Outcome, RecipientResult,
+    RemoteHost, Reply, ReplyCode, Status,
+};
+
+use super::connection::{Connection, Reached};
+use crate::clock::{Clock, SystemClock};
+use crate::core::Core;
+use crate::tls::Tls;
+use crate::wire::Wire;
+
+/// How long a connection may take to be made: longer than a lost SYN needs twice, short enough
+/// for the next address to have its turn.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A session with one of the next hop's hosts, or what that means for the recipients.
+pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, Outcome> {
+    let target = Target::of(next_hop, &core.config).map_err(|error| error.outcome())?;
+    let Some(connector) = core.config.send_connector(&next_hop.connector) else {
+        return Err(unreachable_host("the send connector is gone"));
+    };
+    let mut random = || fastrand::u64(..);
+    let hosts = plan(core.resolver.as_ref(), &target, &core.identity, &mut random)
+        .await
+        .map_err(|error| error.outcome())?;
+    let mut last = unreachable_host("no host could be tried");
+    for host in &hosts {
+        for address in &host.addresses {
+            let address = SocketAddr::new(*address, host.port);
+            match dial_address(core, connector, host, address).await {
+                Ok(connection) => return Ok(connection),
+                Err(outcome) => last = outcome,
+            }
+        }
+    }
+    Err(last)
+}
+
+async fn dial_address(
+    core: &Core,
+    connector: &SendConnector,
+    host: &HostTry,
+    address: SocketAddr,
+) -> Result<Connection, Outcome> {
+    let remote = RemoteHost { name: host.name.clone(), address: Some(address) };
+    let may_tls = core.tls.may_connect();
+    let tls = match connector.tls {
+        SendTls::Required => ClientTls::Required,
+        SendTls::Opportunistic if may_tls => ClientTls::Opportunistic,
+        _ => ClientTls::Never,
+    };
+    let dialing = Dialing {
+        helo: core.config.send_fqdn(connector).clone(),
+        remote,
+        address,
+        clock: Arc::clone(&core.clock),
+        tls: core.tls.clone(),
+        stop: core.stop.clone(),
+    };
+    match dialing.open(tls).await {
+        // [RFC 7435] opportunistic: what TLS cannot carry goes in the clear, as it would have
+        // without the offer.
+        Err(Unready::Tls(_)) if tls == ClientTls::Opportunistic => {
+            dialing.open(ClientTls::Never).await.map_err(Unready::into_outcome)
+        }
+        opened => opened.map_err(Unready::into_outcome),
+    }
+}
+
+/// What is needed to open a session.
+struct Dialing {
+    helo: Domain,
+    remote: RemoteHost,
+    address: SocketAddr,
+    clock: Arc<dyn Clock>,
+    tls: Tls,
+    stop: CancellationToken,
+}
+
+/// Why there is no session.
+enum Unready {
+    Tls(Outcome),
+    Other(Outcome),
+}
+
+impl Unready {
+    fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Tls(outcome) | Self::Other(outcome) => outcome,
+        }
+    }
+}
+
+impl Dialing {
+    async fn open(&self, tls: ClientTls) -> Result<Connection, Unready> {
+        let stream = self
+            .connect()
+            .await
+            .map_err(|error| Unready::Other(Outcome::Deferred(self.unconnected(&error))))?;
+        let now = self.clock.now();
+        let helo = HelloName::new(self.helo.as_str()).map(HelloName::into_owned);
+        let helo = helo.map_err(|error| Unready::Other(unreachable_host(&error.to_string())))?;
+        let config = ClientConfig::new(helo, self.remote.clone()).with_tls(tls);
+        let mut connection = Connection::new(
+            Wire::new(Box::new(stream), now, self.stop.clone()),
+            ClientSession::new(config, now),
+            Arc::clone(&self.clock),
+            self.tls.clone(),
+            self.remote.clone(),
+        );
+        match connection.drive().await {
+            Reached::Ready => Ok(connection),
+            Reached::Closed(close) => {
+                let outcome = close.outcome();
+                let by_tls = matches!(close.reason, CloseReason::TlsFailed);
+                Err(if by_tls { Unready::Tls(outcome) } else { Unready::Other(outcome) })
+            }
+            Reached::SendContent | Reached::Done(_) => {
+                Err(Unready::Other(unreachable_host("the session is out of order")))
+            }
+        }
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(self.address))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn unconnected(&self, error: &io::Error) -> Status {
+        let text = format!("cannot connect to {}: {error}", self.remote);
+        let code = EnhancedStatusCode::transient(4, 1);
+        let mut status =
+            Status::local(AttemptStage::Connect, Reply::new(ReplyCode::LOCAL_ERROR, code, text));
+        status.remote = Some(self.remote.clone());
+        status
+    }
+}
+
+fn unreachable_host(text: &str) -> Outcome {
+    let code = EnhancedStatusCode::transient(4, 1);
+    let reply = Reply::new(ReplyCode::LOCAL_ERROR, code, text.to_owned());
+    Outcome::Deferred(Status::local(AttemptStage::Connect, reply))
+}
+
+/// Why [`send_message`] had no session to send over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientError(Outcome);
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.status() {
+            Some(status) => f.write_str(&status.reply.to_line()),
+            None => f.write_str(self.0.name()),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// Sends one message to one server in a session of its own, as a client does: no queue, no retry,
+/// no TLS. One result for each recipient.
+///
+/// # Cancel safety
+///
+/// Dropping the future breaks the connection; whether the message arrived is unknown then.
+///
+/// # Errors
+///
+/// Where no session could be opened: nothing was sent.
+pub async fn send_message(
+    server: SocketAddr,
+    helo: Domain,
+    envelope: &Envelope,
+    content: Bytes,
+) -> Result<Vec<RecipientResult>, ClientError> {
+    let none =
+        Tls::new(None, None).map_err(|error| ClientError(unreachable_host(&error.to_string())))?;
+    let dialing = Dialing {
+        helo,
+        remote: RemoteHost { name: server.ip().to_string(), address: Some(server) },
+        address: server,
+        clock: Arc::new(SystemClock),
+        tls: none,
+        stop: CancellationToken::new(),
+    };
+    let opened = dialing.open(ClientTls::Never).await;
+    let mut connection = opened.map_err(|unready| ClientError(unready.into_outcome()))?;
+    let transaction = Transaction {
+        reverse_path: envelope.reverse_path.clone(),
+        parameters: envelope.parameters.clone(),
+        recipients: (0u32..).zip(envelope.recipients.iter().cloned()).collect(),
+        size: u64::try_from(content.len()).unwrap_or(u64::MAX),
+        eight_bit: !content.is_ascii(),
+        utf8: envelope.parameters.smtputf8,
+    };
+    let content = Content::from_bytes(content);
+    if let Err(results) = connection.begin(transaction) {
+        connection.quit().await;
+        return Ok(results);
+    }
+    loop {
+        match connection.drive().await {
+            Reached::Ready => {}
+            Reached::SendContent => {
+                if let Err(error) = connection.write_content(&content).await {
+                    tracing::debug!(%error, "the content could not be sent");
+                }
+                connection.end_content();
+            }
+            Reached::Done(results) => {
+                if connection.is_ready() {
+                    connection.quit().await;
+                }
+                return Ok(results);
+            }
+            Reached::Closed(close) => return Err(ClientError(close.outcome())),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Delivery by SMTP: one connection, message after message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use transom_queue::{Committed, Dispatch, Durability, StoreError};
+use transom_smtp::client::Transaction;
+use transom_types::{
+    AttemptStage, EnhancedStatusCode, Outcome, RecipientResult, Reply, ReplyCode, Status,
+};
+
+use super::connection::{Connection, Reached};
+use super::dial::dial;
+use super::{for_all, intent, load, next, settle};
+use crate::core::Core;
+use crate::dispatcher::Request;
+use crate::settlement::AtHand;
+
+/// How long a connection is kept without work. Shorter than what servers grant, so that it is
+/// seldom the peer who ends it.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Sends the messages of a queue, one after the other, over one connection.
+pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
+    let mut work = Some(first);
+    let mut connection: Option<Connection> = None;
+    while let Some(dispatch) = work.take() {
+        let queue = dispatch.queue;
+        if let Some(at_hand) = load(&core, &dispatch).await {
+            let (kept, results) = attempt(&core, connection.take(), &dispatch, &at_hand).await;
+            connection = kept.filter(|kept| may_go_on(&core, kept, &dispatch));
+            tell_last_error(&core, &dispatch, &results).await;
+            settle(&core, dispatch, at_hand, results);
+        }
+        // Without a connection this task ends; the scheduler begins a new one when it is time.
+        let Some(open) = &mut connection else { return };
+        let idle = async {
+            tokio::select! {
+                () = open.until_disturbed() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        };
+        work = next(&core, queue, idle).await;
+    }
+    if let Some(connection) = connection {
+        connection.quit().await;
+    }
+}
+
+fn may_go_on(core: &Core, connection: &Connection, dispatch: &Dispatch) -> bool {
+    let connector = core.config.send_connector(&dispatch.next_hop.connector);
+    let most = connector.map_or(1, |connector| connector.messages_per_connection);
+    connection.is_ready() && (most == 0 || connection.messages < most)
+}
+
+/// A queue shows what last kept it from delivering.
+async fn tell_last_error(core: &Core, dispatch: &Dispatch, results: &[RecipientResult]) {
+    let deferred = results.iter().find_map(|result| match &result.outcome {
+        Outcome::Deferred(status) => Some(status.clone()),
+        _ => None,
+    });
+    if let Some(status) = deferred {
+        drop(core.dispatcher.send(Request::LastError(dispatch.queue, status)).await);
+    }
+}
+
+/// One attempt: over the connection at hand, or over a new one.
+async fn attempt(
+    core: &Arc<Core>,
+    kept: Option<Connection>,
+    dispatch: &Dispatch,
+    at_hand: &AtHand,
+) -> (Option<Connection>, Vec<RecipientResult>) {
+    if let Some(kept) = kept {
+        match send(core, kept, dispatch, at_hand).await {
+            // The peer had closed the idle connection: the message was not begun, and a new
+            // connection is no second attempt.
+            (None, results) if not_begun(&results) => {}
+            sent => return sent,
+        }
+    }
+    match dial(core, &dispatch.next_hop).await {
+        Ok(connection) => send(core, connection, dispatch, at_hand).await,
+        Err(outcome) => (None, for_all(dispatch, &outcome)),
+    }
+}
+
+/// Whether no recipient got past MAIL, and none for good.
+fn not_begun(results: &[RecipientResult]) -> bool {
+    results.iter().all(|result| match &result.outcome {
+        Outcome::Deferred(status) => status.stage <= AttemptStage::Mail,
+        _ => false,
+    })
+}
+
+/// Sends a message over a connection; the connection comes back when it can be used again.
+/// Recipients above the peer's number for one transaction go in further ones.
+async fn send(
+    core: &Arc<Core>,
+    mut connection: Connection,
+    dispatch: &Dispatch,
+    at_hand: &AtHand,
+) -> (Option<Connection>, Vec<RecipientResult>) {
+    connection.messages = connection.messages.saturating_add(1);
+    let mut rest = dispatch.recipients.clone();
+    let mut all: Vec<RecipientResult> = Vec::with_capacity(rest.len());
+    loop {
+        let (open, results) = transact(core, &mut connection, dispatch, at_hand, &rest).await;
+        let (later, done): (Vec<_>, Vec<_>) = results.into_iter().partition(is_one_too_many);
+        let progress = later.len() < rest.len();
+        all.extend(done);
+        if later.is_empty() || !progress || !open || !connection.is_ready() {
+            all.extend(later);
+            return (open.then_some(connection), all);
+        }
+        rest = later.into_iter().map(|result| result.recipient).collect();
+    }
+}
+
+/// [RFC 5321 §4.5.3.1.10] a recipient refused for their number is to be sent again at once.
+fn is_one_too_many(result: &RecipientResult) -> bool {
+    const TOO_MANY: EnhancedStatusCode = EnhancedStatusCode::transient(5, 3);
+    matches!(&result.outcome, Outcome::Deferred(status) if status.code == TOO_MANY)
+}
+
+/// One mail transaction. Tells whether the session is still open.
+async fn transact(
+    core: &Arc<Core>,
+    connection: &mut Connection,
+    dispatch: &Dispatch,
+    at_hand: &AtHand,
+    recipients: &[u32],
+) -> (bool, Vec<RecipientResult>) {
+    if let Err(results) = connection.begin(transaction(at_hand, recipients)) {
+        return (true, results);
+    }
+    // Written while MAIL, RCPT and DATA travel, so that the wait hides behind the 354.
+    let mut intent = Some(write_intent(core, connection, dispatch));
+    loop {
+        match connection.drive().await {
+            Reached::Ready => {}
+            Reached::SendContent => {
+                send_content(connection, at_hand, intent.take()).await;
+            }
+            Reached::Done(results) => {
+                // Whether the session goes on shows in what comes next.
+                let open =
+                    connection.is_ready() || matches!(connection.drive().await, Reached::Ready);
+                return (open, results);
+            }
+            Reached::Closed(close) => {
+                let result = |recipient: &u32| RecipientResult {
+                    recipient: *recipient,
+                    outcome: close.outcome(),
+                };
+                return (false, recipients.iter().map(result).collect());
+            }
+        }
+    }
+}
+
+fn transaction(at_hand: &AtHand, recipients: &[u32]) -> Transaction {
+    let message = &at_hand.message;
+    let named = recipients.iter().filter_map(|recipient| {
+        let at = usize::try_from(*recipient).ok()?;
+        Some((*recipient, message.envelope.recipients.get(at)?.clone()))
+    });
+    Transaction {
+        reverse_path: message.envelope.reverse_path.clone(),
+        parameters: message.envelope.parameters.clone(),
+        recipients: named.collect(),
+        size: at_hand.content.octets(),
+        eight_bit: message.facts.eight_bit,
+        utf8: message.envelope.parameters.smtputf8,
+    }
+}
+
+type Written = JoinHandle<Result<Committed, StoreError>>;
+
+fn write_intent(core: &Arc<Core>, connection: &Connection, dispatch: &Dispatch) -> Written {
+    let op = intent(dispatch, connection.host());
+    let core = Arc::clone(core);
+    tokio::spawn(async move { core.spool.commit(vec![op], Durability::Buffered).await })
+}
+
+/// Sends the content; the final dot only when the intent is written.
+async fn send_content(connection: &mut Connection, at_hand: &AtHand, intent: Option<Written>) {
+    if let Err(error) = connection.write_content(&at_hand.content).await {
+        connection.abort(local(format!("the content could not be sent: {error}")));
+        return;
+    }
+    let written = match intent {
+        Some(intent) => intent.await.map_err(|error| error.to_string()),
+        None => Err("no intent was written".to_owned()),
+    };
+    match written {
+        Ok(Ok(_)) => connection.end_content(),
+        Ok(Err(error)) => connection.abort(local(format!("the spool refused: {error}"))),
+        Err(error) => connection.abort(local(error)),
+    }
+}
+
+fn local(text: String) -> Reply {
+    let reply = Reply::new(ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(3, 0), text);
+    Status::local(AttemptStage::Content, reply).reply
+}

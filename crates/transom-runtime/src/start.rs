@@ -1,0 +1,286 @@
+//! Puts a transport together and lets it run.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use transom_agent::DeliveryAgent;
+use transom_connector::{CheckedConfiguration, ReceiveTls, SendDelivery};
+use transom_dns::{HickoryResolver, Resolver, Zone};
+use transom_queue::{
+    Durability, LoadedMessage, MemoryOptions, MemorySpool, Op, RecoveryReport, Scheduler,
+    SchedulerOptions, SegLog, SettlePolicy, Spool, StoreError, recover,
+};
+use transom_routing::LocalIdentity;
+use transom_tracking::{EventId, Source, TrackingEvent};
+use transom_types::Mailbox;
+
+use crate::body_cache::BodyCache;
+use crate::builder::{Parts, SpoolPlace, StartError, TransportBuilder};
+use crate::categorize::{self, Submitted};
+use crate::clock::Clock;
+use crate::core::Core;
+use crate::dispatcher::{self, Entering, Request};
+use crate::inbound::{Connections, Listener, bind};
+use crate::tls::Tls;
+use crate::tracking_log::TrackingLog;
+use crate::transport::Transport;
+
+/// Messages accepted and not yet categorized. Full: sessions wait with their `250`.
+const SUBMISSION_CAPACITY: usize = 1024;
+
+/// Requests to the dispatcher. Full: categorizer and connections wait.
+const DISPATCHER_CAPACITY: usize = 4096;
+
+/// Outcomes of one commit at start: far below the largest group.
+const RECOVERY_BATCH: usize = 256;
+
+/// What can be wrong without touching the spool comes first.
+pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, StartError> {
+    let config = builder.configuration()?.check()?;
+    let mut parts = builder.parts;
+    demand_certificate(&config, parts.certificate.is_some())?;
+    let tls = Tls::new(parts.provider.take(), parts.certificate.take())?;
+    let resolver = resolver(&config, parts.resolver.take())?;
+    let listeners = listen(&config)?;
+    let spool = open_spool(&parts.spool, &parts.clock)?;
+    if let Some(log) = open_log(&parts)? {
+        parts.sinks.push(Arc::new(log));
+    }
+    let settle_policy = settle_policy(&config)?.with_profile(parts.profile.clone());
+    let core_parts =
+        CoreParts { config, settle_policy, tls, resolver, spool, listeners: &listeners };
+    let (core, channels) = core(core_parts, &mut parts);
+    let mut scheduler = Scheduler::new(
+        SchedulerOptions::default().with_profile(parts.profile).with_seed(fastrand::u64(..)),
+    );
+    if parts.suspend_delivery {
+        scheduler.suspend_all();
+    }
+    let (recovery, later) = load(&core, &mut scheduler).await?;
+    let addresses = run(&core, scheduler, channels, listeners, later);
+    Ok(Transport::new(core, addresses, recovery))
+}
+
+fn demand_certificate(config: &CheckedConfiguration, have: bool) -> Result<(), StartError> {
+    let demands = |tls| matches!(tls, ReceiveTls::Required | ReceiveTls::Implicit);
+    let demanding = config.receive_connectors().iter().find(|connector| demands(connector.tls));
+    match demanding {
+        Some(connector) if !have => {
+            Err(StartError::NoCertificate { connector: connector.name.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The resolver that was given, or the system's where one is needed.
+fn resolver(
+    config: &CheckedConfiguration,
+    given: Option<Arc<dyn Resolver>>,
+) -> Result<Arc<dyn Resolver>, StartError> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let asks = |delivery: &SendDelivery| match delivery {
+        SendDelivery::Dns => true,
+        SendDelivery::SmartHosts(hosts) => hosts.iter().any(|host| host.host.domain().is_some()),
+        _ => false,
+    };
+    if !config.send_connectors().iter().any(|connector| asks(&connector.delivery)) {
+        return Ok(Arc::new(Zone::default()));
+    }
+    let system = HickoryResolver::from_system_conf();
+    Ok(Arc::new(system.map_err(|error| StartError::Resolver(error.to_string()))?))
+}
+
+/// Opens every listening socket, each with the binding it stands for.
+fn listen(config: &CheckedConfiguration) -> Result<Vec<(Listener, SocketAddr)>, StartError> {
+    let open = |address: SocketAddr| match bind(address) {
+        Ok(listener) => Ok((listener, address)),
+        Err(error) => Err(StartError::Bind { address, error }),
+    };
+    config.listen_addresses().into_iter().map(open).collect()
+}
+
+fn open_spool(place: &SpoolPlace, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Spool>, StartError> {
+    let _ = clock;
+    Ok(match place {
+        SpoolPlace::Memory => Arc::new(MemorySpool::new(MemoryOptions::default())),
+        SpoolPlace::Folder(folder, options) => Arc::new(SegLog::open_dir(folder, options.clone())?),
+        SpoolPlace::Given(spool) => Arc::clone(spool),
+    })
+}
+
+fn open_log(parts: &Parts) -> Result<Option<TrackingLog>, StartError> {
+    let Some(folder) = &parts.log_folder else { return Ok(None) };
+    let opened = TrackingLog::open(folder, parts.rotation, Arc::clone(&parts.clock));
+    match opened {
+        Ok(log) => Ok(Some(log)),
+        Err(error) => Err(StartError::Log { folder: folder.clone(), error }),
+    }
+}
+
+struct CoreParts<'a> {
+    config: CheckedConfiguration,
+    settle_policy: SettlePolicy,
+    tls: Tls,
+    resolver: Arc<dyn Resolver>,
+    spool: Arc<dyn Spool>,
+    listeners: &'a [(Listener, SocketAddr)],
+}
+
+struct Channels {
+    submission: mpsc::Receiver<Submitted>,
+    dispatcher: mpsc::Receiver<Request>,
+}
+
+fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
+    let CoreParts { config, settle_policy, tls, resolver, spool, listeners } = given;
+    let (submission, submitted) = mpsc::channel(SUBMISSION_CAPACITY);
+    let (dispatcher, requests) = mpsc::channel(DISPATCHER_CAPACITY);
+    let agents: HashMap<String, Arc<dyn DeliveryAgent>> =
+        parts.agents.drain().map(|(name, (_, agent))| (name, agent)).collect();
+    let core = Core {
+        identity: identity(&config, listeners, parts.private_addresses),
+        settle_policy,
+        config,
+        spool,
+        clock: Arc::clone(&parts.clock),
+        sinks: std::mem::take(&mut parts.sinks),
+        agents,
+        directory: parts.directory.take(),
+        resolver,
+        tls,
+        cache: BodyCache::default(),
+        submission,
+        dispatcher,
+        stop: CancellationToken::new(),
+        abort: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
+    (Arc::new(core), Channels { submission: submitted, dispatcher: requests })
+}
+
+/// Our names and where we listen, so that mail is not sent to ourselves.
+fn identity(
+    config: &CheckedConfiguration,
+    listeners: &[(Listener, SocketAddr)],
+    private_addresses: bool,
+) -> LocalIdentity {
+    let mut identity =
+        LocalIdentity::default().with_danger_accept_private_addresses(private_addresses);
+    let own = config.receive_connectors().iter().map(|c| config.receive_fqdn(c));
+    for name in own.chain([config.server_name()]) {
+        if let Ok(name) = name.as_str().parse() {
+            identity = identity.with_name(name);
+        }
+    }
+    for (listener, _) in listeners {
+        identity = identity.with_address(listener.address());
+    }
+    identity
+}
+
+fn settle_policy(config: &CheckedConfiguration) -> Result<SettlePolicy, StartError> {
+    let postmaster: Mailbox = format!("postmaster@{}", config.default_domain())
+        .parse()
+        .map_err(StartError::Postmaster)?;
+    Ok(SettlePolicy::new(config.server_name().clone(), postmaster))
+}
+
+/// Puts every message of the spool back where it was. What needs more than a look comes back as
+/// a list for the categorizer.
+async fn load(
+    core: &Core,
+    scheduler: &mut Scheduler,
+) -> Result<(RecoveryReport, Vec<Submitted>), StartError> {
+    let (wall, now) = (core.clock.wall(), core.clock.now());
+    let (mut ops, mut events, mut later) = (Vec::new(), Vec::new(), Vec::new());
+    let report = core.spool.load(&mut |loaded: LoadedMessage| {
+        let found = recover(&loaded, &core.settle_policy, wall, now, fastrand::u64(..));
+        core.emit(&load_event(core, &loaded));
+        ops.extend(found.op);
+        events.extend(found.events);
+        let submitted = Submitted {
+            id: loaded.id,
+            message: Arc::new(loaded.message),
+            state: loaded.state,
+            units: found.units,
+            deadlines: found.deadlines,
+            suspended: found.suspended,
+        };
+        match categorize::at_once(core, &submitted) {
+            Some(entering) => {
+                for Entering { unit, suspended } in entering {
+                    let message = unit.message;
+                    scheduler.enqueue(now, unit);
+                    if suspended {
+                        scheduler.suspend_message(now, message);
+                    }
+                }
+            }
+            None => later.push(submitted),
+        }
+    });
+    let report = report.map_err(StartError::SpoolRead)?;
+    write_doubts(core, ops).await.map_err(StartError::SpoolRead)?;
+    for event in &events {
+        core.emit(event);
+    }
+    Ok((report, later))
+}
+
+/// Doubt is written down before anything is attempted again.
+async fn write_doubts(core: &Core, ops: Vec<Op>) -> Result<(), StoreError> {
+    let mut ops = ops.into_iter().peekable();
+    while ops.peek().is_some() {
+        let batch = ops.by_ref().take(RECOVERY_BATCH).collect();
+        core.spool.commit(batch, Durability::Sync).await?;
+    }
+    Ok(())
+}
+
+fn load_event(core: &Core, loaded: &LoadedMessage) -> TrackingEvent {
+    let mut event = TrackingEvent::new(EventId::Load, Source::Bootloader, core.clock.wall());
+    event.internal_id = Some(loaded.id);
+    event.network_id = Some(loaded.message.network_id);
+    event.message_id.clone_from(&loaded.message.facts.message_id);
+    event.total_bytes = loaded.message.facts.octets;
+    event.sender = Some(loaded.message.envelope.reverse_path.clone());
+    event
+}
+
+/// Lets every task run; returns where the listeners are.
+fn run(
+    core: &Arc<Core>,
+    scheduler: Scheduler,
+    channels: Channels,
+    listeners: Vec<(Listener, SocketAddr)>,
+    later: Vec<Submitted>,
+) -> Vec<SocketAddr> {
+    let tasks = &core.tasks;
+    tasks.spawn(dispatcher::run(Arc::clone(core), scheduler, channels.dispatcher));
+    let submission = Arc::new(Mutex::new(channels.submission));
+    let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get() * 2);
+    for _ in 0..workers {
+        tasks.spawn(categorize::work(Arc::clone(core), Arc::clone(&submission)));
+    }
+    let submitter = Arc::clone(core);
+    tasks.spawn(async move {
+        for submitted in later {
+            if submitter.submission.send(submitted).await.is_err() {
+                return;
+            }
+        }
+    });
+    let open = Arc::new(Connections::default());
+    let mut addresses = Vec::with_capacity(listeners.len());
+    for (listener, binding) in listeners {
+        addresses.push(listener.address());
+        tasks.spawn(listener.run(Arc::clone(core), binding, Arc::clone(&open)));
+    }
+    addresses
+}

@@ -1,0 +1,129 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use transom::AcceptedDomain;
+use transom::connector::{RemoteRange, SmartHost};
+
+/// What `--help` says.
+pub(crate) const HELP: &str = "\
+usage: transport [FLAGS]
+  --listen ADDR            take mail at ADDR (repeatable); samples are off then
+  --listen-tls ADDR        take mail at ADDR, in TLS from the first octet (repeatable)
+  --cert FILE --key FILE   the certificate for TLS, in PEM; else one is made
+  --accepted-domain DOMAIN deliver mail for DOMAIN into Maildirs (repeatable)
+  --mail DIR               where the Maildirs are
+  --relay-domain DOMAIN    take mail for DOMAIN and relay it (repeatable)
+  --smart-host HOST:PORT   relay to this host instead of the MX hosts
+  --relay-from CIDR        peers that may relay anywhere (repeatable)
+  --spool DIR              where accepted mail is kept
+  --log-dir DIR            where the message tracking log is written
+  --message-size-max N     largest message, in octets
+  --suspend-delivery       take mail and hold it
+  --no-samples             do not send the sample messages
+  --once                   end when the samples have their outcome
+Folders that are not named are made in a temporary one.";
+
+/// The flags, checked.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen_tls: Vec<SocketAddr>,
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
+    pub(crate) accepted_domains: Vec<AcceptedDomain>,
+    pub(crate) mail: Option<PathBuf>,
+    pub(crate) relay_domains: Vec<AcceptedDomain>,
+    pub(crate) smart_host: Option<SmartHost>,
+    pub(crate) relay_from: Vec<RemoteRange>,
+    pub(crate) spool: Option<PathBuf>,
+    pub(crate) log_dir: Option<PathBuf>,
+    pub(crate) message_size_max: Option<u64>,
+    pub(crate) suspend_delivery: bool,
+    pub(crate) samples: bool,
+    pub(crate) once: bool,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    Help,
+    Run(Box<Arguments>),
+}
+
+impl Arguments {
+    /// Reads the flags. The error is one line that names the flag and the value.
+    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Parsed, String> {
+        let mut words = words;
+        let mut arguments = Self { samples: true, ..Self::default() };
+        let (mut cert, mut key) = (None, None);
+        while let Some(flag) = words.next() {
+            match flag.as_str() {
+                "--help" | "-h" => return Ok(Parsed::Help),
+                "--suspend-delivery" => arguments.suspend_delivery = true,
+                "--no-samples" => arguments.samples = false,
+                "--once" => arguments.once = true,
+                "--cert" => cert = Some(PathBuf::from(value(&flag, &mut words)?)),
+                "--key" => key = Some(PathBuf::from(value(&flag, &mut words)?)),
+                _ => arguments.with_value(&flag, &mut words)?,
+            }
+        }
+        arguments.certificate = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err("--cert and --key go together".to_owned()),
+        };
+        if !arguments.listen.is_empty() || !arguments.listen_tls.is_empty() {
+            arguments.samples = false;
+        }
+        if arguments.once && !arguments.samples {
+            return Err("--once waits for the samples, which are off".to_owned());
+        }
+        Ok(Parsed::Run(Box::new(arguments)))
+    }
+
+    fn with_value(
+        &mut self,
+        flag: &str,
+        words: &mut impl Iterator<Item = String>,
+    ) -> Result<(), String> {
+        let mut value = || value(flag, words);
+        match flag {
+            "--listen" => self.listen.push(parsed(flag, &value()?)?),
+            "--listen-tls" => self.listen_tls.push(parsed(flag, &value()?)?),
+            "--accepted-domain" => {
+                self.accepted_domains.push(domain(flag, &value()?, AcceptedDomain::authoritative)?);
+            }
+            "--mail" => self.mail = Some(value()?.into()),
+            "--relay-domain" => {
+                self.relay_domains.push(domain(flag, &value()?, AcceptedDomain::internal_relay)?);
+            }
+            "--smart-host" => self.smart_host = Some(parsed(flag, &value()?)?),
+            "--relay-from" => self.relay_from.push(parsed(flag, &value()?)?),
+            "--spool" => self.spool = Some(value()?.into()),
+            "--log-dir" => self.log_dir = Some(value()?.into()),
+            "--message-size-max" => self.message_size_max = Some(parsed(flag, &value()?)?),
+            _ => return Err(format!("unknown flag {flag}; --help lists the flags")),
+        }
+        Ok(())
+    }
+}
+
+fn value(flag: &str, words: &mut impl Iterator<Item = String>) -> Result<String, String> {
+    words.next().ok_or_else(|| format!("{flag} needs a value"))
+}
+
+fn parsed<T: std::str::FromStr<Err: std::error::Error>>(
+    flag: &str,
+    value: &str,
+) -> Result<T, String> {
+    value.parse().map_err(|error| format!("{flag} {value}: {error}"))
+}
+
+fn domain<E: std::error::Error>(
+    flag: &str,
+    value: &str,
+    make: impl Fn(&str) -> Result<AcceptedDomain, E>,
+) -> Result<AcceptedDomain, String> {
+    make(value).map_err(|error| format!("{flag} {value}: {error}"))
+}

@@ -1,0 +1,40 @@
+//! A whole transport in one program: takes mail, keeps it, delivers it into Maildirs or relays it.
+//!
+//! `cargo run --release --example transport` shows the life of three messages and then goes on
+//! serving; `--help` lists the flags that make a server of it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
+
+mod arguments;
+mod samples;
+mod serve;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Parsed};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(Parsed::Run(arguments)) => arguments,
+        Ok(Parsed::Help) => {
+            println!("{}", arguments::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(wrong) => return fail(&wrong),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime cannot start: {error}")),
+    };
+    match runtime.block_on(serve::run(&arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(wrong) => fail(&wrong.to_string()),
+    }
+}
+
+/// One line that names the thing, and exit code 2.
+fn fail(wrong: &str) -> ExitCode {
+    eprintln!("transport: {wrong}");
+    ExitCode::from(2)
+}
