@@ -275,6 +275,15 @@ impl Changes {
         self.put_entry(id, Some(entry));
     }
 
+    /// Where a shared body lies whose own message was complete before this one was read.
+    pub(super) fn find_body(&mut self, index: &Index, id: BodyId, lsn: Lsn) {
+        let lost = SharedPlace::Log(Lsn::default());
+        if let Some(shared) = self.body(index, id).filter(|shared| shared.place == lost) {
+            let found = SharedBody { place: SharedPlace::Log(lsn), ..shared.clone() };
+            self.put_body(id, Some(found));
+        }
+    }
+
     /// A body that its own message alone had gets an entry of its own.
     fn share(&mut self, index: &Index, body: &Body) {
         let owner = self.entry(index, body.id.message);

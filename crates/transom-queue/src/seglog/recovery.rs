@@ -195,7 +195,7 @@ impl Boot {
             machine: io.machine_boot_id(),
             ends: counting(verdict).collect(),
         };
-        let mut index = replay.index;
+        let Replay { mut index, mut bodies, broken, .. } = replay;
         index.segments.retain(|segment, _| counting(verdict).any(|(named, _)| named == *segment));
         let shared = Arc::new(Shared::new(Arc::clone(&io), options, (spool, epoch), index));
         let current = create_segment(&*io, &header, spool);
@@ -204,8 +204,8 @@ impl Boot {
         let batch = Batch::new(segment, current.seed, 1, DATA_START);
         let mut stage = Stage::new(&shared, batch, &mut changes);
         let staged = stage_boot(&mut stage, &record, |stage| {
-            repair(stage, spool, &folder.segments, &verdict.limits, &replay.broken);
-            tail.into_iter().try_for_each(|batch| write_again(stage, batch))
+            repair(stage, spool, &folder.segments, &verdict.limits, &broken);
+            tail.into_iter().try_for_each(|batch| write_again(stage, &mut bodies, batch))
         });
         let batch = stage.batch;
         staged

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accept::{AcceptRecord, read_accept, read_summary};
+use hashbrown::HashMap;
+
+use super::accept::{AcceptRecord, AcceptSummary, read_accept, read_summary};
 use super::batch::Encoded;
+use super::body::{BodyId, Place};
 use super::fields::Malformed;
 use super::frame::{Header, Lsn, RecordType};
 use super::index::{Changes, Entry, Index, Segment};
@@ -24,6 +27,9 @@ const MERGE_EVERY: usize = 64;
 pub(super) struct Replay {
     pub(super) index: Index,
     changes: Changes,
+    /// Where each inline body was last seen. Its message may be complete long before the copy of a
+    /// fork that shares it is read, when what stood of the fork before that is gone.
+    pub(super) bodies: HashMap<BodyId, Lsn>,
     /// Messages whose recipients went over to forks: complete, unless some stayed.
     ending: BTreeSet<u64>,
     /// Messages of which a record is lost: their chains lead nowhere.
@@ -115,6 +121,7 @@ impl Replay {
         self.broken.remove(&header.id);
         let place = (header.lsn, header.frame_octets());
         self.changes.accept(&self.index, header.id, place, &summary);
+        note_body(&mut self.bodies, &mut self.changes, &self.index, (&summary, header.lsn));
         self.end_if_complete(header.id);
         // A fork took recipients over. Where the parent still has them, the parent's own record of
         // it is lost.
@@ -138,6 +145,27 @@ impl Replay {
         if self.changes.entry(&self.index, id).is_some_and(Entry::is_complete) {
             self.changes.remove(&self.index, id);
         }
+    }
+}
+
+/// Remembers where a body lies, or tells the index where the one lies that an Accept shares.
+fn note_body(
+    bodies: &mut HashMap<BodyId, Lsn>,
+    changes: &mut Changes,
+    index: &Index,
+    (summary, lsn): (&AcceptSummary, Lsn),
+) {
+    let id = summary.body.id;
+    match summary.body.place {
+        Place::Inline => {
+            bodies.insert(id, lsn);
+        }
+        Place::Elsewhere => {
+            if let Some(&lsn) = bodies.get(&id) {
+                changes.find_body(index, id, lsn);
+            }
+        }
+        Place::Blob => {}
     }
 }
 
@@ -229,15 +257,27 @@ fn repair_one(
 }
 
 /// Writes once more what a complete batch behind the mark holds.
-pub(super) fn write_again(stage: &mut Stage<'_>, batch: CompleteBatch) -> Result<(), StoreError> {
+pub(super) fn write_again(
+    stage: &mut Stage<'_>,
+    bodies: &mut HashMap<BodyId, Lsn>,
+    batch: CompleteBatch,
+) -> Result<(), StoreError> {
     for (frame, body) in batch.frames {
         let body = body.map_or(FrameBody::None, FrameBody::Memory);
-        write_frame_again(stage, Frame { header: frame.header, record: frame.record, body })?;
+        write_frame_again(
+            stage,
+            bodies,
+            Frame { header: frame.header, record: frame.record, body },
+        )?;
     }
     Ok(())
 }
 
-fn write_frame_again(stage: &mut Stage<'_>, frame: Frame) -> Result<(), StoreError> {
+fn write_frame_again(
+    stage: &mut Stage<'_>,
+    bodies: &mut HashMap<BodyId, Lsn>,
+    frame: Frame,
+) -> Result<(), StoreError> {
     let Frame { header, record, body } = frame;
     let (id, kind) = (header.id, header.kind);
     let body = match body {
@@ -252,6 +292,7 @@ fn write_frame_again(stage: &mut Stage<'_>, frame: Frame) -> Result<(), StoreErr
         let (lsn, octets) = stage.batch.push(frame, Lsn::default())?;
         let index = read_lock(&stage.shared.index);
         stage.changes.accept(&index, id, (lsn, octets), &summary);
+        note_body(bodies, stage.changes, &index, (&summary, lsn));
         drop(index);
         return end_if_complete(stage, id);
     }
