@@ -155,11 +155,13 @@ transport_stop() {
     rm -f "$1/transport.pid"
 }
 
+# TRANSPORT names another binary than the example of this tree.
 transport_binary() {
-    echo "${CARGO_TARGET_DIR:-$root/target}/release/examples/transport"
+    echo "${TRANSPORT:-${CARGO_TARGET_DIR:-$root/target}/release/examples/transport}"
 }
 
 # transport_build: once, before the first start.
 transport_build() {
-    cargo build --release --quiet --manifest-path "$root/Cargo.toml" --example transport
+    [ -n "${TRANSPORT:-}" ] ||
+        cargo build --release --quiet --manifest-path "$root/Cargo.toml" --example transport
 }
