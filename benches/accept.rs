@@ -126,11 +126,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let (mut ours, mut theirs) = (Sample::default(), Sample::default());
         for _ in 0..cell.runs {
             let server = Server::transport(&transport, folder.join("transom"), DOMAIN)?;
-            ours = better(ours, measure(&server, cell, options)?);
-            drop(server);
+            ours = better(ours, measure(server, cell, options)?);
             if postfix {
                 let server = Server::postfix(root, folder.join("postfix"))?;
-                theirs = better(theirs, measure(&server, cell, options)?);
+                theirs = better(theirs, measure(server, cell, options)?);
             }
         }
         print_row("transom", cell, &ours, None);
@@ -149,8 +148,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The example in the profile that this bench has, beside it.
+/// The example in the profile that this bench has, beside it. `TRANSPORT` names another binary.
 fn build_transport(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    if let Some(binary) = std::env::var_os("TRANSPORT") {
+        return Ok(binary.into());
+    }
     let status = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--release", "--example", "transport"])
         .current_dir(root)
@@ -163,13 +165,11 @@ fn build_transport(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
     }
 }
 
-fn measure(server: &Server, cell: &Cell, options: &Options) -> Result<Sample, Box<dyn Error>> {
-    let fsyncs_before = server.counter("fsyncs");
+/// One run; it ends the server, which says then how often it synced.
+fn measure(server: Server, cell: &Cell, options: &Options) -> Result<Sample, Box<dyn Error>> {
     let mut sample = sample(server.address, server.pid, cell, options)?;
-    let fsyncs = server.counter("fsyncs").zip(fsyncs_before);
     let messages = f64::from(sample.measured.messages.max(1));
-    sample.fsyncs =
-        fsyncs.map(|(after, before)| f64::from(after.saturating_sub(before)) / messages);
+    sample.fsyncs = server.stop()?.map(|fsyncs| f64::from(fsyncs) / messages);
     Ok(sample)
 }
 
