@@ -195,5 +195,8 @@ impl ReadContent for BlobReader {
 }
 
 pub(super) fn io_error(path: &str, error: &io::Error) -> StoreError {
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return StoreError::Full { resource: "disk" };
+    }
     StoreError::Io { path: path.to_owned(), error: error.to_string() }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::body::BodyId;
 use super::judge::Verdict;
-use super::quarantine::{Why, copy_range, move_blob, move_segment};
+use super::quarantine::{Why, copy_range, move_blob, move_segment, note_short};
 use super::recovery::LogFolder;
 use super::segment::{DATA_START, segment_path};
 use super::shared::Shared;
@@ -27,6 +27,23 @@ pub(super) fn clean_up(
         let why = Why { segment, offset: 0, octets: 0, reason };
         let moved = move_segment(&*shared.io, &why);
         moved.map_err(|error| (format!("set {} aside", segment_path(segment)), error))?;
+        report.quarantined.push(why.name());
+    }
+    for &segment in &verdict.short {
+        let file = folder.segments.iter().find(|file| file.header.segment == segment);
+        let reason = "it ends before what was durable";
+        let offset = file.map_or(0, |file| file.octets);
+        let why = Why { segment, offset, octets: 0, reason };
+        if file.is_some() {
+            note_short(&*shared.io, &why)
+                .map_err(|error| (format!("report {}", segment_path(segment)), error))?;
+        } else if folder.strays.contains(&segment) {
+            let moved = move_segment(&*shared.io, &why);
+            moved.map_err(|error| (format!("set {} aside", segment_path(segment)), error))?;
+        } else {
+            // Freed in order, or set aside at an earlier start.
+            continue;
+        }
         report.quarantined.push(why.name());
     }
     for why in damage {
@@ -55,7 +72,8 @@ fn remove_void(shared: &Shared, folder: &LogFolder, verdict: &Verdict) -> Result
     let counts =
         |segment: u32| verdict.limits.get(&segment).is_some_and(|limit| *limit > DATA_START);
     let numbers = folder.segments.iter().map(|segment| segment.header.segment);
-    let void = numbers.filter(|&number| !counts(number)).chain(folder.strays.iter().copied());
+    let strays = folder.strays.iter().copied().filter(|number| !verdict.short.contains(number));
+    let void = numbers.filter(|&number| !counts(number)).chain(strays);
     let mut any = false;
     for number in void {
         let path = segment_path(number);

@@ -269,14 +269,8 @@ impl Committer {
     fn roll(&mut self) -> Result<(), StoreError> {
         // The next header says that all here is durable.
         self.sync()?;
-        let next = self.current.segment.checked_add(1);
-        let header = SegmentHeader {
-            segment: next.ok_or(StoreError::Full { resource: "segment numbers" })?,
-            epoch: self.shared.epoch,
-            previous: self.current.segment,
-            previous_end: self.current.end,
-            machine: self.machine,
-        };
+        let next = self.next_header(self.current.end);
+        let header = next.ok_or(StoreError::Full { resource: "segment numbers" })?;
         let created = create_segment(&*self.shared.io, &header, self.shared.spool);
         self.current = created
             .map_err(|(action, error)| self.shared.fail(format!("cannot {action}: {error}")))?;
@@ -302,7 +296,28 @@ impl Committer {
 
     pub(super) fn failed(&self, action: &str, error: &std::io::Error) -> StoreError {
         let path = segment_path(self.current.segment);
-        self.shared.fail(format!("{action} of {path}: {error}"))
+        let failure = self.shared.fail(format!("{action} of {path}: {error}"));
+        self.void_unsynced();
+        failure
+    }
+
+    /// What is refused now may stand in the file all the same, and a restart would take it for
+    /// complete. So the header of a next segment, which holds nothing else, names where this one
+    /// ends, before anybody is answered. Nothing more can be done where that fails too.
+    fn void_unsynced(&self) {
+        if let Some(header) = self.next_header(self.current.synced) {
+            drop(create_segment(&*self.shared.io, &header, self.shared.spool));
+        }
+    }
+
+    fn next_header(&self, previous_end: u64) -> Option<SegmentHeader> {
+        Some(SegmentHeader {
+            segment: self.current.segment.checked_add(1)?,
+            epoch: self.shared.epoch,
+            previous: self.current.segment,
+            previous_end,
+            machine: self.machine,
+        })
     }
 
     /// Any error of a write ends the log: what reached the disk is not known any more.

@@ -37,7 +37,7 @@ impl Engine {
     pub(super) fn submit(&self, shared: &Shared, group: Group) {
         shared.backlog.enter_commit(group.octets);
         let octets = group.octets;
-        let taken = {
+        let (taken, asleep) = {
             let mut pending = lock(&shared.pending);
             let open = !pending.closing;
             if open {
@@ -45,14 +45,15 @@ impl Engine {
             } else {
                 drop(group.answer.send(Err(closed())));
             }
-            open
+            (open, std::mem::take(&mut pending.waiting))
         };
         if !taken {
             shared.backlog.leave_commit(octets);
             return;
         }
         match self {
-            Self::Thread(_) => shared.work.notify_one(),
+            Self::Thread(_) if asleep => shared.work.notify_one(),
+            Self::Thread(_) => {}
             Self::Inline(committer) => {
                 if let Some(committer) = &mut *lock(committer) {
                     let groups = take(shared, &mut lock(&shared.pending));
@@ -103,8 +104,10 @@ fn run(shared: &Shared, mut committer: Committer) -> Result<(), StoreError> {
 fn wait(shared: &Shared, committer: &Committer) -> (Vec<Group>, bool) {
     let mut pending = lock(&shared.pending);
     if pending.groups.is_empty() && !pending.closing {
+        pending.waiting = true;
         let waited = shared.work.wait_timeout(pending, committer.next_tick());
         pending = waited.unwrap_or_else(PoisonError::into_inner).0;
+        pending.waiting = false;
     }
     (take(shared, &mut pending), pending.closing)
 }

@@ -53,7 +53,9 @@ pub(crate) enum RecordType {
     Complete,
     Admin,
     BatchCommit,
-    /// Reserved: 9 is a note that outlives messages, 10 voids the end of a failed segment.
+    /// Reserved: 9 is a note that outlives messages, 10 voids the end of a failed segment. A
+    /// program that writes them raises the format's version, for this one would not carry them
+    /// forward.
     Other(u8),
 }
 

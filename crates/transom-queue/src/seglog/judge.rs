@@ -39,6 +39,9 @@ pub(super) struct Verdict {
     /// Segments of the last boot: complete batches behind their limit count too, but must be
     /// written once more, because they may be in memory only.
     pub(super) tails: BTreeSet<u32>,
+    /// Segments of which something was durable that is not there any more: they end too early, or
+    /// have no header.
+    pub(super) short: BTreeSet<u32>,
     /// The machine's boot in which the last boot of the log was.
     pub(super) machine: Option<u64>,
     /// Boots that ended before they served anything.
@@ -57,11 +60,16 @@ pub(super) fn judge(spool: u128, segments: &[SegmentFile]) -> Verdict {
             Judged::Void => {}
             Judged::Older(ends) => {
                 // What the Boot names counts, and nothing else.
-                let older = segments.iter().filter(|segment| segment.header.epoch < epoch);
-                for segment in older {
-                    let number = segment.header.segment;
-                    if let Some((_, end)) = ends.iter().find(|(named, _)| *named == number) {
-                        verdict.limits.insert(number, (*end).min(segment.octets));
+                for (number, end) in ends {
+                    let older = |segment: &&SegmentFile| {
+                        segment.header.segment == number && segment.header.epoch < epoch
+                    };
+                    let segment = segments.iter().find(older);
+                    if segment.is_none_or(|segment| segment.octets < end) {
+                        verdict.short.insert(number);
+                    }
+                    if segment.is_some() {
+                        verdict.limits.insert(number, end);
                     }
                 }
                 return verdict;
@@ -84,6 +92,8 @@ enum Judged {
 
 fn judge_epoch(spool: u128, group: &[&SegmentFile], newest: bool, verdict: &mut Verdict) -> Judged {
     let mut marks = Vec::with_capacity(group.len());
+    // Behind an end that a header names nothing counts: it was refused.
+    let mut tails = Vec::new();
     for (at, segment) in group.iter().enumerate() {
         let next = group.get(at.saturating_add(1)).map(|next| next.header);
         let named = next.filter(|next| next.previous == segment.header.segment);
@@ -91,7 +101,19 @@ fn judge_epoch(spool: u128, group: &[&SegmentFile], newest: bool, verdict: &mut 
             Some(next) => next.previous_end,
             None => find_mark(spool, segment),
         };
-        marks.push((segment.header.segment, mark.min(segment.octets)));
+        let number = segment.header.segment;
+        marks.push((number, mark));
+        if mark > segment.octets.max(DATA_START) {
+            verdict.short.insert(number);
+        }
+        if named.is_none() {
+            tails.push(number);
+        }
+        let before = at.checked_sub(1).and_then(|at| group.get(at)).map(|it| it.header.segment);
+        let previous = segment.header.previous;
+        if segment.header.previous_end > DATA_START && before != Some(previous) {
+            verdict.short.insert(previous);
+        }
     }
     let first = group.first().filter(|segment| segment.header.previous == 0);
     let mut boot = first.and_then(|first| read_boot(spool, first));
@@ -107,7 +129,7 @@ fn judge_epoch(spool: u128, group: &[&SegmentFile], newest: bool, verdict: &mut 
         }
     }
     if newest {
-        verdict.tails.extend(marks.iter().map(|(segment, _)| *segment));
+        verdict.tails.extend(tails);
     }
     if verdict.machine.is_none() {
         verdict.machine = group.last().map(|segment| segment.header.machine);

@@ -88,19 +88,36 @@ pub(super) fn move_segment(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
     io.fsync_dir("log")
 }
 
+/// Tells of octets that are gone: there is nothing to be set aside, so the file stays where it is.
+pub(super) fn note_short(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
+    let target = format!("quarantine/{}.why.json", why.name());
+    if io.open(&target, OpenMode::Read).is_ok() {
+        return Ok(());
+    }
+    write_note(io, why)?;
+    io.fsync_dir("quarantine")
+}
+
 /// Moves the file of a large body that nothing names, while what named it may have been damaged.
 pub(super) fn move_blob(io: &dyn SpoolIo, id: BodyId) -> io::Result<()> {
+    let reason = "no message names it, and what named it may be among the damage";
+    let note = format!("{{\"blob\":\"{}\",\"reason\":\"{reason}\"}}\n", id.name());
+    write_text(io, &id.name(), &note)?;
     io.rename(&id.path(), &format!("quarantine/{}.blob", id.name()))?;
     io.fsync_dir("quarantine")?;
     io.fsync_dir(&id.folder())
 }
 
 fn write_note(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
-    let target = format!("quarantine/{}.why.json", why.name());
-    let temporary = format!("tmp/{}.why.json", why.name());
+    write_text(io, &why.name(), &why.note())
+}
+
+fn write_text(io: &dyn SpoolIo, name: &str, note: &str) -> io::Result<()> {
+    let target = format!("quarantine/{name}.why.json");
+    let temporary = format!("tmp/{name}.why.json");
     drop(io.unlink(&temporary));
     let file = io.open(&temporary, OpenMode::CreateNew)?;
-    file.write_all_at(0, &[IoSlice::new(why.note().as_bytes())])?;
+    file.write_all_at(0, &[IoSlice::new(note.as_bytes())])?;
     file.fdatasync()?;
     io.rename(&temporary, &target)
 }

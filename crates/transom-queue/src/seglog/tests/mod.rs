@@ -1,5 +1,7 @@
 //! The log on the real file system.
 
+mod records;
+
 use std::time::{Duration, SystemTime};
 
 use transom_types::{
