@@ -30,7 +30,8 @@ pub trait Spool: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// After an error none of the operations has happened, and none will after a restart.
+    /// After an error none of the operations has happened. After [`StoreError::Failed`] what the
+    /// disk holds is not known for certain: a restart may find them all, and never a part.
     async fn commit(&self, ops: Vec<Op>, durability: Durability) -> Result<Committed, StoreError>;
 
     /// A message with its state and content.
