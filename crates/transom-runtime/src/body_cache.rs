@@ -11,6 +11,9 @@ use transom_types::InternalMessageId;
 /// memory of a server.
 pub(crate) const OCTETS_MAX: usize = 64 * 1024 * 1024;
 
+/// Places that may be kept for messages that are gone; with more the order is cleaned up.
+const ORDER_MIN: usize = 1024;
+
 /// A message as it was accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct Fresh {
@@ -35,6 +38,7 @@ impl BodyCache {
         inner.octets = inner.octets.saturating_add(fresh.content.len());
         inner.messages.insert(id, fresh);
         inner.order.push_back(id);
+        inner.forget_places();
         while inner.octets > OCTETS_MAX {
             let Some(oldest) = inner.order.pop_front() else { break };
             inner.forget(oldest);
@@ -55,6 +59,14 @@ impl BodyCache {
 }
 
 impl Inner {
+    /// Behind a message that stays, places of messages that were taken would pile up.
+    fn forget_places(&mut self) {
+        if self.order.len() > ORDER_MIN.max(self.messages.len().saturating_mul(2)) {
+            let messages = &self.messages;
+            self.order.retain(|id| messages.contains_key(id));
+        }
+    }
+
     fn forget(&mut self, id: InternalMessageId) -> Option<Fresh> {
         let fresh = self.messages.remove(&id)?;
         self.octets = self.octets.saturating_sub(fresh.content.len());
@@ -105,6 +117,18 @@ mod tests {
         assert!(cache.take(InternalMessageId(0)).is_none());
         assert!(cache.take(InternalMessageId(64)).is_some());
         assert!(cache.take(InternalMessageId(64)).is_none());
+    }
+
+    #[test]
+    fn message_that_stays_keeps_no_places_of_others() {
+        let cache = BodyCache::default();
+        cache.insert(InternalMessageId(0), fresh(10));
+        for id in 1..100_000 {
+            cache.insert(InternalMessageId(id), fresh(10));
+            assert!(cache.take(InternalMessageId(id)).is_some());
+        }
+        assert!(cache.0.lock().unwrap().order.len() <= ORDER_MIN + 1);
+        assert!(cache.take(InternalMessageId(0)).is_some());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use transom_types::{InternalMessageId, NextHop};
 use crate::body_cache::Fresh;
 use crate::core::Core;
 use crate::dispatcher::{Entering, Request};
-use crate::settlement;
+use crate::settlement::{REFUSED_RETRY, fail_unrouted, may_pass};
 
 /// Messages that one worker takes at once.
 const BATCH: usize = 64;
@@ -62,8 +62,14 @@ pub(crate) async fn work(core: Arc<Core>, submission: Arc<Mutex<mpsc::Receiver<S
             return;
         }
         let mut entering = Vec::with_capacity(taken);
-        for submitted in batch.drain(..) {
-            categorize_one(&core, submitted, &mut entering).await;
+        // Reports that come out of it follow at once: put into the channel by its only readers,
+        // they would wait for ever where it is full.
+        while !batch.is_empty() {
+            let mut reports = Vec::new();
+            for submitted in batch.drain(..) {
+                categorize_one(&core, submitted, &mut entering, &mut reports).await;
+            }
+            batch.append(&mut reports);
         }
         if core.dispatcher.send(Request::Enqueue(entering)).await.is_err() {
             return;
@@ -102,34 +108,62 @@ pub(crate) fn at_once(core: &Core, submitted: &Submitted) -> Option<Vec<Entering
     Some(entering)
 }
 
-/// Gives every open recipient a next hop, or an end. What cannot be written down now is found
-/// again at the next start: the message is durable.
-async fn categorize_one(core: &Core, submitted: Submitted, entering: &mut Vec<Entering>) {
-    let Submitted { id, message, state, deadlines, .. } = &submitted;
-    let Categorized { mut groups, failed, .. } = route(core, &submitted);
+/// Categorizes a message; what the spool does not write down now is tried again later.
+async fn categorize_one(
+    core: &Arc<Core>,
+    submitted: Submitted,
+    entering: &mut Vec<Entering>,
+    reports: &mut Vec<Submitted>,
+) {
+    let Err(error) = try_categorize(core, &submitted, entering, reports).await else { return };
+    tracing::error!(message = %submitted.id, %error, "a message cannot be categorized");
+    if may_pass(&error) {
+        core.spawn(submit_later(Arc::clone(core), submitted));
+    }
+}
+
+/// Puts a message that could not be categorized before the categorizer again, as it is by then. A
+/// stop ends the wait: the next start finds the message.
+async fn submit_later(core: Arc<Core>, submitted: Submitted) {
+    while core.pause(REFUSED_RETRY).await {
+        match core.spool.open(submitted.id).await {
+            Ok(stored) => {
+                let submitted = Submitted { state: stored.state, ..submitted };
+                drop(core.submission.send(submitted).await);
+                return;
+            }
+            Err(error) if may_pass(&error) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Gives every open recipient a next hop, or an end.
+async fn try_categorize(
+    core: &Core,
+    submitted: &Submitted,
+    entering: &mut Vec<Entering>,
+    reports: &mut Vec<Submitted>,
+) -> Result<(), StoreError> {
+    let Categorized { mut groups, failed, .. } = route(core, submitted);
     if !failed.is_empty() {
-        settlement::fail_unrouted(core, *id, message, state, &failed, deadlines).await;
+        reports.append(&mut fail_unrouted(core, submitted, &failed).await?);
     }
     if groups.is_empty() {
-        return;
+        return Ok(());
     }
-    core.emit(&submit_event(core, *id, message, &groups));
+    core.emit(&submit_event(core, submitted.id, &submitted.message, &groups));
     let others = groups.split_off(1);
-    let children = match fork(core, &submitted, &others).await {
-        Ok(children) => children,
-        Err(error) => {
-            tracing::error!(message = %id, %error, "a message waits for the next start");
-            return;
-        }
-    };
+    let children = fork(core, submitted, &others).await?;
     for ((next_hop, recipients), child) in others.into_iter().zip(children) {
         let renumbered: Vec<_> = recipients.iter().copied().zip(0u32..).collect();
-        enqueue(&submitted, child, &next_hop, &renumbered, entering);
+        enqueue(submitted, child, &next_hop, &renumbered, entering);
     }
     for (next_hop, recipients) in groups {
         let kept: Vec<_> = recipients.iter().map(|recipient| (*recipient, *recipient)).collect();
-        enqueue(&submitted, submitted.id, &next_hop, &kept, entering);
+        enqueue(submitted, submitted.id, &next_hop, &kept, entering);
     }
+    Ok(())
 }
 
 /// Makes a message of its own for each further next hop; the body is shared.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,20 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Runs a task that the stop waits for, and that ends where it is when the stop has waited
+    /// long enough.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.abort.clone();
+        self.tasks.spawn(async move {
+            abort.run_until_cancelled(task).await;
+        });
+    }
+
+    /// Waits. False when the transport stops meanwhile.
+    pub(crate) async fn pause(&self, wait: Duration) -> bool {
+        self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some()
+    }
+
     /// Gives an event to every sink that wants it. Called after what it tells is durable.
     pub(crate) fn emit(&self, event: &TrackingEvent) {
         for sink in &self.sinks {

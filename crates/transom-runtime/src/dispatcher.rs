@@ -109,13 +109,14 @@ impl Dispatcher {
             match self.scheduler.poll(now) {
                 SchedulerAction::Start(dispatch) => self.start(dispatch),
                 SchedulerAction::Expire(overdue) => {
-                    self.spawn(settlement::expire(Arc::clone(&self.core), overdue));
+                    self.core.spawn(settlement::expire(Arc::clone(&self.core), overdue));
                 }
                 SchedulerAction::DelayNotice(overdue) => {
-                    self.spawn(settlement::notify_delay(Arc::clone(&self.core), overdue));
+                    self.core.spawn(settlement::notify_delay(Arc::clone(&self.core), overdue));
                 }
                 SchedulerAction::Remove { message, recipients } => {
-                    self.spawn(settlement::remove(Arc::clone(&self.core), message, recipients));
+                    let core = Arc::clone(&self.core);
+                    self.core.spawn(settlement::remove(core, message, recipients));
                 }
                 SchedulerAction::DropQueue(queue, _) => drop(self.free.remove(&queue)),
                 SchedulerAction::Wait(until) => {
@@ -140,14 +141,7 @@ impl Dispatcher {
                 Err(returned) => dispatch = returned,
             }
         }
-        self.spawn(outbound::run(Arc::clone(&self.core), dispatch));
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let abort = self.core.abort.clone();
-        self.core.tasks.spawn(async move {
-            abort.run_until_cancelled(task).await;
-        });
+        self.core.spawn(outbound::run(Arc::clone(&self.core), dispatch));
     }
 
     fn serve(&mut self, request: Request) {
@@ -173,6 +167,8 @@ impl Dispatcher {
             Request::Suspend(message) => drop(self.scheduler.suspend_message(now, message)),
             Request::Resume(message) => drop(self.scheduler.resume_message(now, message)),
             Request::SuspendAll => self.scheduler.suspend_all(),
+            // What stops does not begin again.
+            Request::ResumeAll if self.core.stop.is_cancelled() => {}
             Request::ResumeAll => self.scheduler.resume_all(),
             Request::Queues(reply) => drop(reply.send(self.scheduler.queues())),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use transom_queue::{
-    Accept, Accepted, Cause, Content, Deadlines, Dispatch, Durability, MessageState, Op, Overdue,
+    Accept, Accepted, Cause, Completed, Content, Dispatch, Durability, MessageState, Op, Overdue,
     ReportDraft, ReportMessage, SettleInput, Settlement, StoreError, settle,
 };
 use transom_tracking::TrackingEvent;
@@ -39,45 +39,61 @@ impl AtHand {
     }
 }
 
+/// Wait before an outcome that the spool refused is written down again.
+pub(crate) const REFUSED_RETRY: Duration = Duration::from_secs(10);
+
 /// Settles an attempt, makes it durable and tells the scheduler. Runs beside the connection, which
 /// goes on with its next message meanwhile.
+///
+/// While the spool refuses, the attempt stays under way: what may have been delivered is not tried
+/// again. When the transport stops in this state, the next start finds the intent of the attempt
+/// and names the doubt.
 pub(crate) async fn settle_attempt(
     core: Arc<Core>,
     dispatch: Dispatch,
     at_hand: AtHand,
     results: Vec<RecipientResult>,
 ) {
-    let now = core.clock.now();
-    let settlement = settle(&SettleInput {
-        id: at_hand.id,
-        message: &at_hand.message,
-        state: &at_hand.state,
-        cause: Cause::Attempt(&results),
-        next_hop: Some(&dispatch.next_hop),
-        policy: &core.settle_policy,
-        now: core.clock.wall(),
-        expires_in: dispatch.expires_at.saturating_duration_since(now),
-        random: fastrand::u64(..),
-    });
-    let completed = settlement.completed(now);
-    if write_down(&core, &at_hand, settlement).await {
-        drop(core.dispatcher.send(Request::Complete(dispatch.token, completed)).await);
-    }
-    // Otherwise the token stays under way: the scheduler does not try again what may have been
-    // delivered, and the spool has failed for good.
+    let (completed, reports) = loop {
+        let now = core.clock.now();
+        let settlement = settle(&SettleInput {
+            id: at_hand.id,
+            message: &at_hand.message,
+            state: &at_hand.state,
+            cause: Cause::Attempt(&results),
+            next_hop: Some(&dispatch.next_hop),
+            policy: &core.settle_policy,
+            now: core.clock.wall(),
+            expires_in: dispatch.expires_at.saturating_duration_since(now),
+            random: fastrand::u64(..),
+        });
+        let completed = settlement.completed(now);
+        match write_down(&core, &at_hand, settlement).await {
+            Ok(reports) => break (completed, reports),
+            Err(error) if may_pass(&error) && core.pause(REFUSED_RETRY).await => {}
+            Err(_) => break (Completed { retries: Vec::new(), ..completed }, Vec::new()),
+        }
+    };
+    drop(core.dispatcher.send(Request::Complete(dispatch.token, completed)).await);
+    submit(&core, reports).await;
 }
 
-/// Settles recipients that no next hop takes.
+/// Settles recipients that no next hop takes. Gives the reports, which are to be categorized.
 pub(crate) async fn fail_unrouted(
     core: &Core,
-    id: InternalMessageId,
-    message: &Arc<Accepted>,
-    state: &MessageState,
+    submitted: &Submitted,
     failed: &[RecipientResult],
-    deadlines: &Deadlines,
-) {
+) -> Result<Vec<Submitted>, StoreError> {
+    let Submitted { id, message, state, deadlines, .. } = submitted;
     let expires_in = deadlines.expires_at.saturating_duration_since(core.clock.now());
-    settle_outside(core, id, message, state, Cause::Attempt(failed), expires_in).await;
+    // Without its content the report carries no header section; better than none.
+    let content = match core.spool.open(*id).await {
+        Ok(stored) => stored.content,
+        Err(_) => Content::from_bytes(Bytes::new()),
+    };
+    let (message, state) = (Arc::clone(message), Arc::new(state.clone()));
+    let at_hand = AtHand { id: *id, message, state, content };
+    settle_outside(core, &at_hand, Cause::Attempt(failed), expires_in).await
 }
 
 /// Settles a message whose time is over.
@@ -90,32 +106,47 @@ pub(crate) async fn notify_delay(core: Arc<Core>, overdue: Overdue) {
     settle_overdue(&core, &overdue, Cause::DelayNotice(&overdue.waiting)).await;
 }
 
+/// The scheduler has let go of these recipients, so this does not end before they are settled, or
+/// the transport stops: then the next start finds them.
 async fn settle_overdue(core: &Core, overdue: &Overdue, cause: Cause<'_>) {
-    let stored = match core.spool.open(overdue.message).await {
-        Ok(stored) => stored,
-        Err(error) => {
-            tracing::error!(message = %overdue.message, %error, "a message cannot be settled");
-            return;
+    loop {
+        match try_overdue(core, overdue, cause).await {
+            Ok(reports) => return submit(core, reports).await,
+            // Ended in this moment.
+            Err(StoreError::NotFound(_)) => return,
+            Err(error) => {
+                tracing::error!(message = %overdue.message, %error, "a message is not settled");
+                if !may_pass(&error) || !core.pause(REFUSED_RETRY).await {
+                    return;
+                }
+            }
         }
-    };
+    }
+}
+
+async fn try_overdue(
+    core: &Core,
+    overdue: &Overdue,
+    cause: Cause<'_>,
+) -> Result<Vec<Submitted>, StoreError> {
+    let stored = core.spool.open(overdue.message).await?;
+    let state = Arc::new(stored.state);
+    let at_hand = AtHand { id: stored.id, message: stored.message, state, content: stored.content };
     let expires_in = overdue.expires_at.saturating_duration_since(core.clock.now());
-    let (id, message) = (stored.id, &stored.message);
-    settle_outside(core, id, message, &stored.state, cause, expires_in).await;
+    settle_outside(core, &at_hand, cause, expires_in).await
 }
 
 /// Settles what is no attempt of a connection.
 async fn settle_outside(
     core: &Core,
-    id: InternalMessageId,
-    message: &Arc<Accepted>,
-    state: &MessageState,
+    at_hand: &AtHand,
     cause: Cause<'_>,
     expires_in: Duration,
-) {
+) -> Result<Vec<Submitted>, StoreError> {
     let settlement = settle(&SettleInput {
-        id,
-        message,
-        state,
+        id: at_hand.id,
+        message: &at_hand.message,
+        state: &at_hand.state,
         cause,
         next_hop: None,
         policy: &core.settle_policy,
@@ -123,47 +154,51 @@ async fn settle_outside(
         expires_in,
         random: fastrand::u64(..),
     });
-    let content = match core.spool.open(id).await {
-        Ok(stored) => stored.content,
-        // Without its content the report carries no header section; better than none.
-        Err(_) => Content::from_bytes(Bytes::new()),
-    };
-    let (message, state) = (Arc::clone(message), Arc::new(state.clone()));
-    write_down(core, &AtHand { id, message, state, content }, settlement).await;
+    write_down(core, at_hand, settlement).await
 }
 
-/// Makes a settlement and its reports durable in one batch, then emits its events and submits the
-/// reports. False when the spool refused.
-async fn write_down(core: &Core, at_hand: &AtHand, settlement: Settlement) -> bool {
+/// Whether the spool may do later what it refused now.
+pub(crate) fn may_pass(error: &StoreError) -> bool {
+    matches!(error, StoreError::Failed { .. } | StoreError::Full { .. } | StoreError::Io { .. })
+}
+
+/// Makes a settlement and its reports durable in one batch, then emits its events. Gives the
+/// reports, which are to be categorized.
+async fn write_down(
+    core: &Core,
+    at_hand: &AtHand,
+    settlement: Settlement,
+) -> Result<Vec<Submitted>, StoreError> {
     let Settlement { op, reports, events, .. } = settlement;
     let mut ops = vec![op];
     let mut made = Vec::new();
     for draft in reports {
-        match make_report(core, at_hand, draft).await {
-            Ok((accept, report)) => {
-                ops.push(accept);
-                made.push(report);
-            }
-            Err(error) => {
-                tracing::error!(message = %at_hand.id, %error, "a report cannot be made");
-                return false;
-            }
-        }
+        let (accept, report) = make_report(core, at_hand, draft).await?;
+        ops.push(accept);
+        made.push(report);
     }
     if let Err(error) = core.spool.commit(ops, Durability::Sync).await {
         tracing::error!(message = %at_hand.id, %error, "an outcome cannot be written down");
-        return false;
+        return Err(error);
     }
     for event in &events {
         core.emit(event);
     }
+    let mut submitted = Vec::with_capacity(made.len());
     for Made { id, fresh, event } in made {
         core.emit(&event);
-        let message = Arc::clone(&fresh.message);
+        submitted.push(Submitted::fresh(core, id, Arc::clone(&fresh.message)));
         core.cache.insert(id, fresh);
-        drop(core.submission.send(Submitted::fresh(core, id, message)).await);
     }
-    true
+    Ok(submitted)
+}
+
+/// Hands reports to the categorizer. A worker of the categorizer must not wait for its own
+/// channel, so it does not call this.
+async fn submit(core: &Core, reports: Vec<Submitted>) {
+    for report in reports {
+        drop(core.submission.send(report).await);
+    }
 }
 
 /// A report with its Accept: what is committed, what is cached, what is emitted.
@@ -194,8 +229,10 @@ async fn make_report(
 
 /// Ends recipients that an administrator took out while they were under way.
 pub(crate) async fn remove(core: Arc<Core>, id: InternalMessageId, recipients: Vec<u32>) {
-    let removed = end_as_removed(&core, id, &recipients, "an administrator").await;
-    if let Err(error) = removed {
+    while let Err(error) = end_as_removed(&core, id, &recipients, "an administrator").await {
         tracing::error!(message = %id, %error, "a removal cannot be written down");
+        if !may_pass(&error) || !core.pause(REFUSED_RETRY).await {
+            return;
+        }
     }
 }

@@ -21,7 +21,6 @@ use transom_types::Mailbox;
 use crate::body_cache::BodyCache;
 use crate::builder::{Parts, SpoolPlace, StartError, TransportBuilder};
 use crate::categorize::{self, Submitted};
-use crate::clock::Clock;
 use crate::core::Core;
 use crate::dispatcher::{self, Entering, Request};
 use crate::inbound::{Connections, Listener, bind};
@@ -46,7 +45,7 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
     let tls = Tls::new(parts.provider.take(), parts.certificate.take())?;
     let resolver = resolver(&config, parts.resolver.take())?;
     let listeners = listen(&config)?;
-    let spool = open_spool(&parts.spool, &parts.clock)?;
+    let spool = open_spool(&parts.spool)?;
     if let Some(log) = open_log(&parts)? {
         parts.sinks.push(Arc::new(log));
     }
@@ -105,8 +104,7 @@ fn listen(config: &CheckedConfiguration) -> Result<Vec<(Listener, SocketAddr)>, 
     config.listen_addresses().into_iter().map(open).collect()
 }
 
-fn open_spool(place: &SpoolPlace, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Spool>, StartError> {
-    let _ = clock;
+fn open_spool(place: &SpoolPlace) -> Result<Arc<dyn Spool>, StartError> {
     Ok(match place {
         SpoolPlace::Memory => Arc::new(MemorySpool::new(MemoryOptions::default())),
         SpoolPlace::Folder(folder, options) => Arc::new(SegLog::open_dir(folder, options.clone())?),
@@ -261,15 +259,14 @@ fn run(
     listeners: Vec<(Listener, SocketAddr)>,
     later: Vec<Submitted>,
 ) -> Vec<SocketAddr> {
-    let tasks = &core.tasks;
-    tasks.spawn(dispatcher::run(Arc::clone(core), scheduler, channels.dispatcher));
+    core.spawn(dispatcher::run(Arc::clone(core), scheduler, channels.dispatcher));
     let submission = Arc::new(Mutex::new(channels.submission));
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get() * 2);
     for _ in 0..workers {
-        tasks.spawn(categorize::work(Arc::clone(core), Arc::clone(&submission)));
+        core.spawn(categorize::work(Arc::clone(core), Arc::clone(&submission)));
     }
     let submitter = Arc::clone(core);
-    tasks.spawn(async move {
+    core.spawn(async move {
         for submitted in later {
             if submitter.submission.send(submitted).await.is_err() {
                 return;
@@ -280,7 +277,7 @@ fn run(
     let mut addresses = Vec::with_capacity(listeners.len());
     for (listener, binding) in listeners {
         addresses.push(listener.address());
-        tasks.spawn(listener.run(Arc::clone(core), binding, Arc::clone(&open)));
+        core.spawn(listener.run(Arc::clone(core), binding, Arc::clone(&open)));
     }
     addresses
 }

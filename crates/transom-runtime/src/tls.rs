@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -14,6 +15,10 @@ use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::wire::Stream;
+
+/// How long a handshake may take, both ways: a peer that begins one and falls silent must not keep
+/// its place.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A certificate chain with its key.
 pub struct Certificate {
@@ -147,7 +152,7 @@ impl Tls {
         stream: Box<dyn Stream>,
     ) -> io::Result<(Box<dyn Stream>, String)> {
         let Some(acceptor) = &self.acceptor else { return Err(no_tls()) };
-        let stream = acceptor.accept(stream).await?;
+        let stream = in_time(acceptor.accept(stream)).await?;
         let agreed = describe(stream.get_ref().1);
         Ok((Box::new(stream), agreed))
     }
@@ -161,9 +166,16 @@ impl Tls {
         let Some(connector) = &self.connector else { return Err(no_tls()) };
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| io::Error::other("the host name does not fit into a handshake"))?;
-        let stream = connector.connect(name, stream).await?;
+        let stream = in_time(connector.connect(name, stream)).await?;
         let agreed = describe(stream.get_ref().1);
         Ok((Box::new(stream), agreed))
+    }
+}
+
+async fn in_time<S>(handshake: impl Future<Output = io::Result<S>>) -> io::Result<S> {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
+        Ok(done) => done,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 

@@ -18,6 +18,10 @@ use crate::builder::TransportBuilder;
 use crate::core::Core;
 use crate::dispatcher::Request;
 
+/// How long tasks that are cut off may take to end, so that the spool is closed when the stop
+/// returns.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A mail transport at work: takes mail in, keeps it, sends it out.
 ///
 /// Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting. Whatever was
@@ -158,6 +162,10 @@ impl Transport {
         let (sender, receiver) = oneshot::channel();
         let _ = self.ask(Request::Remove(id, sender)).await;
         let recipients = receiver.await.unwrap_or_default();
+        if recipients.is_empty() {
+            // Under way, or not here at all.
+            self.core.spool.open(id).await?;
+        }
         end_as_removed(&self.core, id, &recipients, actor).await?;
         Ok(recipients.len())
     }
@@ -191,6 +199,8 @@ impl Transport {
         let in_time = tokio::time::timeout(deadline, self.core.tasks.wait()).await.is_ok();
         let cut_off = self.core.tasks.len();
         self.core.abort.cancel();
+        // They end at their next wait; one that blocks its thread is left behind.
+        drop(tokio::time::timeout(ABORT_TIMEOUT, self.core.tasks.wait()).await);
         let core = Arc::clone(&self.core);
         drop(self);
         // Closing the spool and the log waits for the disk.

@@ -21,6 +21,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// Octets read at once while content streams; fits the pieces that the spool takes.
 const READ_OCTETS: usize = 64 * 1024;
 
+/// How long a peer may take what is written: a piece of content, or replies
+/// [RFC 5321 §4.5.3.2.5].
+const WRITE_TIMEOUT: Duration = Duration::from_secs(180);
+
 /// How long a closing connection is read on.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -78,13 +82,20 @@ impl Wire {
         self.input.advance(count.min(self.input.len()));
     }
 
-    /// Writes what is pending, in one write where the kernel takes it.
+    /// Writes what is pending, in one write where the kernel takes it. A peer that does not read
+    /// ends as an error.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         if self.out.is_empty() {
             return Ok(());
         }
-        self.stream.write_all(&self.out).await?;
-        self.stream.flush().await?;
+        let write = async {
+            self.stream.write_all(&self.out).await?;
+            self.stream.flush().await
+        };
+        match tokio::time::timeout(WRITE_TIMEOUT, write).await {
+            Ok(written) => written?,
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        }
         self.out.clear();
         if self.out.capacity() > READ_OCTETS {
             self.out.shrink_to(READ_OCTETS);

@@ -75,17 +75,16 @@ impl Listener {
         let asked = SocketAddr::new(local.ip(), binding.port());
         let connector = core.config.select_receive(asked, peer.ip());
         let Some(connector) = connector else {
-            core.tasks.spawn(turn_away(stream, not_served()));
+            core.spawn(turn_away(stream, not_served()));
             return;
         };
         let Some(place) = open.take_place(connector, peer.ip().to_canonical()) else {
-            core.tasks.spawn(turn_away(stream, too_many()));
+            core.spawn(turn_away(stream, too_many()));
             return;
         };
-        let (core, name) = (Arc::clone(core), connector.name.clone());
-        let tasks = core.tasks.clone();
-        tasks.spawn(async move {
-            session::serve(core, name, Box::new(stream), local, peer).await;
+        let (served, name) = (Arc::clone(core), connector.name.clone());
+        core.spawn(async move {
+            session::serve(served, name, Box::new(stream), local, peer).await;
             drop(place);
         });
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use transom_agent::DirectoryAnswer;
 use transom_connector::{ReceiveConnector, ReceiveLimits, RecipientClass, Rights};
@@ -20,6 +21,10 @@ use transom_types::{
 use crate::body_cache::Fresh;
 use crate::categorize::Submitted;
 use crate::core::Core;
+
+/// How long the directory may think about a recipient: longer than any that works, shorter than
+/// a client waits.
+const DIRECTORY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is said to a question of the session.
 pub(super) enum Answer {
@@ -153,7 +158,12 @@ impl Reception {
         let (Some(directory), Some(mailbox)) = (&self.core.directory, path.mailbox()) else {
             return Ok(());
         };
-        match directory.lookup(mailbox).await {
+        let lookup = directory.lookup(mailbox);
+        let Ok(answer) = tokio::time::timeout(DIRECTORY_TIMEOUT, lookup).await else {
+            tracing::warn!("the directory does not answer");
+            return Err(local_error());
+        };
+        match answer {
             Ok(DirectoryAnswer::Known) => Ok(()),
             Ok(_) => Err(Reply::new(
                 ReplyCode::MAILBOX_UNAVAILABLE,

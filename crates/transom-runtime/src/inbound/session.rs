@@ -30,11 +30,15 @@ pub(crate) async fn serve(
         return;
     };
     let implicit = settings.tls == ReceiveTls::Implicit;
-    let config = server_config(&core, settings);
+    let config = server_config(&core, settings, peer);
     let mut reception = Reception::new(Arc::clone(&core), settings, local, peer);
     let mut stream = stream;
     if implicit {
-        match core.tls.accept(stream).await {
+        // A stop does not wait for a handshake: nothing was promised yet.
+        let Some(shaken) = core.stop.run_until_cancelled(core.tls.accept(stream)).await else {
+            return;
+        };
+        match shaken {
             Ok((secured, agreed)) => {
                 stream = secured;
                 reception.tls_established(agreed);
@@ -62,6 +66,7 @@ pub(crate) async fn serve(
 fn server_config(
     core: &Core,
     connector: &transom_connector::ReceiveConnector,
+    peer: SocketAddr,
 ) -> Arc<ServerConfig> {
     let limits = &connector.limits;
     let offered = &connector.extensions;
@@ -76,7 +81,11 @@ fn server_config(
         .with_smtputf8(offered.smtputf8)
         .with_dsn(offered.dsn)
         .with_starttls(starttls && core.tls.may_accept());
-    let session_limits = ServerLimits::default()
+    let defaults = ServerLimits::default();
+    // What bounds a source does not bind a program on this very host.
+    let loopback = peer.ip().to_canonical().is_loopback();
+    let session_limits = defaults
+        .with_transactions_max(if loopback { u32::MAX } else { defaults.transactions_max })
         .with_recipients_max(limits.recipients_max)
         .with_errors_max(limits.protocol_errors_max)
         .with_command_timeout(limits.idle_timeout)

@@ -63,8 +63,8 @@ async fn deliver(
         message.received_at,
     );
     let first = dispatch.attempt == 1 && at_hand.state.intent.is_none();
-    let delivery = AssertUnwindSafe(agent.deliver(item.with_first_attempt(first)));
-    match delivery.catch_unwind().await {
+    let delivery = async { agent.deliver(item.with_first_attempt(first)).await };
+    match AssertUnwindSafe(delivery).catch_unwind().await {
         Ok(results) => results,
         Err(_) => for_all(dispatch, &deferred("the delivery agent panicked".to_owned())),
     }

@@ -1,8 +1,6 @@
 //! One outbound connection: drives [`ClientSession`] over a stream.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use transom_queue::Content;
@@ -15,9 +13,6 @@ use crate::wire::{Filled, Wire};
 
 /// Octets of content encoded before they are written.
 const PIECE_OCTETS: usize = 64 * 1024;
-
-/// How long the network may take for one piece of content [RFC 5321 §4.5.3.2.5].
-const PIECE_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A connection and its session.
 pub(crate) struct Connection {
@@ -72,7 +67,7 @@ impl Connection {
                 ClientOutput::Event(ClientEvent::Done(results)) => return Reached::Done(results),
                 ClientOutput::StartTls => self.start_tls().await,
                 ClientOutput::Wait(deadline) => {
-                    let filled = match self.flush().await {
+                    let filled = match self.wire.flush().await {
                         Ok(()) => self.wire.fill(deadline).await,
                         Err(error) => Err(error),
                     };
@@ -82,7 +77,7 @@ impl Connection {
                 }
                 ClientOutput::Close(close) => {
                     // What is said last is good manners; whether it arrives does not matter.
-                    drop(self.flush().await);
+                    drop(self.wire.flush().await);
                     return Reached::Closed(close);
                 }
                 _ => {}
@@ -91,7 +86,7 @@ impl Connection {
     }
 
     async fn start_tls(&mut self) {
-        let upgraded = match self.flush().await {
+        let upgraded = match self.wire.flush().await {
             Ok(()) => {
                 let (tls, name) = (self.tls.clone(), self.host.name.clone());
                 let upgrade = async |clear| Ok(tls.connect(clear, &name).await?.0);
@@ -105,14 +100,6 @@ impl Connection {
                 tracing::debug!(host = %self.host, %error, "the TLS handshake failed");
                 self.session.handle_tls_failed(self.clock.now());
             }
-        }
-    }
-
-    /// Writes what is pending, within the time for a piece of content.
-    async fn flush(&mut self) -> io::Result<()> {
-        match tokio::time::timeout(PIECE_TIMEOUT, self.wire.flush()).await {
-            Ok(written) => written,
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 
@@ -149,7 +136,7 @@ impl Connection {
     async fn write_piece(&mut self, piece: &[u8]) -> Result<(), String> {
         // A small content waits in the buffer for its final dot: one write for both.
         if self.wire.out().len() >= PIECE_OCTETS {
-            self.flush().await.map_err(|error| error.to_string())?;
+            self.wire.flush().await.map_err(|error| error.to_string())?;
         }
         self.session.write_content(piece, self.wire.out()).map_err(|error| error.to_string())
     }

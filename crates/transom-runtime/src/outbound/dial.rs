@@ -29,6 +29,10 @@ use crate::wire::Wire;
 /// for the next address to have its turn.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long all lookups of one attempt may take: resolvers give up sooner by themselves, and a
+/// resolver that does not must not keep a message for ever.
+const DNS_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// A session with one of the next hop's hosts, or what that means for the recipients.
 pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, Outcome> {
     let target = Target::of(next_hop, &core.config).map_err(|error| error.outcome())?;
@@ -36,15 +40,19 @@ pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, 
         return Err(unreachable_host("the send connector is gone"));
     };
     let mut random = || fastrand::u64(..);
-    let hosts = plan(core.resolver.as_ref(), &target, &core.identity, &mut random)
-        .await
-        .map_err(|error| error.outcome())?;
+    let plan = plan(core.resolver.as_ref(), &target, &core.identity, &mut random);
+    let hosts = match tokio::time::timeout(DNS_TIMEOUT, plan).await {
+        Ok(hosts) => hosts.map_err(|error| error.outcome())?,
+        Err(_) => return Err(unresolved()),
+    };
     let mut last = unreachable_host("no host could be tried");
     for host in &hosts {
         for address in &host.addresses {
             let address = SocketAddr::new(*address, host.port);
             match dial_address(core, connector, host, address).await {
                 Ok(connection) => return Ok(connection),
+                // A stop does not wait for all hosts.
+                Err(outcome) if core.stop.is_cancelled() => return Err(outcome),
                 Err(outcome) => last = outcome,
             }
         }
@@ -153,6 +161,12 @@ impl Dialing {
         status.remote = Some(self.remote.clone());
         status
     }
+}
+
+fn unresolved() -> Outcome {
+    let code = EnhancedStatusCode::transient(4, 3);
+    let reply = Reply::new(ReplyCode::LOCAL_ERROR, code, "the DNS did not answer in time");
+    Outcome::Deferred(Status::local(AttemptStage::Dns, reply))
 }
 
 fn unreachable_host(text: &str) -> Outcome {

@@ -73,7 +73,7 @@ async fn set_aside(core: &Core, dispatch: &Dispatch, error: &StoreError) {
 
 /// Settles beside the connection; the transport's stop waits for it.
 fn settle(core: &Arc<Core>, dispatch: Dispatch, at_hand: AtHand, results: Vec<RecipientResult>) {
-    core.tasks.spawn(settlement::settle_attempt(Arc::clone(core), dispatch, at_hand, results));
+    core.spawn(settlement::settle_attempt(Arc::clone(core), dispatch, at_hand, results));
 }
 
 /// The same outcome for every recipient of a dispatch.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use transom_queue::{Committed, Dispatch, Durability, StoreError};
 use transom_smtp::client::Transaction;
 use transom_types::{
@@ -135,14 +134,15 @@ async fn transact(
     if let Err(results) = connection.begin(transaction(at_hand, recipients)) {
         return (true, results);
     }
-    // Written while MAIL, RCPT and DATA travel, so that the wait hides behind the 354.
-    let mut intent = Some(write_intent(core, connection, dispatch));
+    // Written while MAIL, RCPT and DATA travel, so that the wait hides behind the 354. Both end
+    // here: an intent that came behind the outcome would be a doubt about nothing.
+    let intent = vec![intent(dispatch, connection.host())];
+    let written = core.spool.commit(intent, Durability::Buffered);
+    let (mut reached, written) = tokio::join!(connection.drive(), written);
     loop {
-        match connection.drive().await {
+        match reached {
             Reached::Ready => {}
-            Reached::SendContent => {
-                send_content(connection, at_hand, intent.take()).await;
-            }
+            Reached::SendContent => send_content(connection, at_hand, &written).await,
             Reached::Done(results) => {
                 // Whether the session goes on shows in what comes next.
                 let open =
@@ -157,6 +157,7 @@ async fn transact(
                 return (false, recipients.iter().map(result).collect());
             }
         }
+        reached = connection.drive().await;
     }
 }
 
@@ -176,28 +177,19 @@ fn transaction(at_hand: &AtHand, recipients: &[u32]) -> Transaction {
     }
 }
 
-type Written = JoinHandle<Result<Committed, StoreError>>;
-
-fn write_intent(core: &Arc<Core>, connection: &Connection, dispatch: &Dispatch) -> Written {
-    let op = intent(dispatch, connection.host());
-    let core = Arc::clone(core);
-    tokio::spawn(async move { core.spool.commit(vec![op], Durability::Buffered).await })
-}
-
-/// Sends the content; the final dot only when the intent is written.
-async fn send_content(connection: &mut Connection, at_hand: &AtHand, intent: Option<Written>) {
-    if let Err(error) = connection.write_content(&at_hand.content).await {
-        connection.abort(local(format!("the content could not be sent: {error}")));
+/// Sends the content, when the intent is written.
+async fn send_content(
+    connection: &mut Connection,
+    at_hand: &AtHand,
+    intent: &Result<Committed, StoreError>,
+) {
+    if let Err(error) = intent {
+        connection.abort(local(format!("the spool refused: {error}")));
         return;
     }
-    let written = match intent {
-        Some(intent) => intent.await.map_err(|error| error.to_string()),
-        None => Err("no intent was written".to_owned()),
-    };
-    match written {
-        Ok(Ok(_)) => connection.end_content(),
-        Ok(Err(error)) => connection.abort(local(format!("the spool refused: {error}"))),
-        Err(error) => connection.abort(local(error)),
+    match connection.write_content(&at_hand.content).await {
+        Ok(()) => connection.end_content(),
+        Err(error) => connection.abort(local(format!("the content could not be sent: {error}"))),
     }
 }
 
