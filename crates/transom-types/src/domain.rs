@@ -72,6 +72,16 @@ impl Domain {
         Self(text)
     }
 
+    /// How many octets the domain takes that `text` starts with.
+    pub(crate) fn check_prefix(text: &str) -> Result<usize, ParseDomainError> {
+        if let Some(length) = ascii_length(text.as_bytes()) {
+            return Ok(length);
+        }
+        let length = text.find(|c: char| !is_domain_character(c)).unwrap_or(text.len());
+        Self::check(text.get(..length).unwrap_or(""))?;
+        Ok(length)
+    }
+
     /// Checks `text` against the grammar.
     pub(crate) fn check(text: &str) -> Result<(), ParseDomainError> {
         if text.is_empty() {
@@ -79,6 +89,10 @@ impl Domain {
         }
         if text.len() > Self::OCTETS_MAX {
             return Err(ParseDomainError::TooLong { octets: text.len() });
+        }
+        // Nearly every domain is ASCII and well-formed; what is not is looked at again below.
+        if ascii_length(text.as_bytes()) == Some(text.len()) {
+            return Ok(());
         }
         let mut at = 0;
         for label in text.split('.') {
@@ -92,6 +106,32 @@ impl Domain {
         }
         Ok(())
     }
+}
+
+/// How many octets at the start of `text` are labels of ASCII and their dots; none where a label
+/// is malformed or the text goes on beyond ASCII.
+fn ascii_length(text: &[u8]) -> Option<usize> {
+    let (mut label, mut before) = (0usize, b'.');
+    let mut length = text.len();
+    for (at, &octet) in text.iter().enumerate() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => label = label.saturating_add(1),
+            b'-' if label > 0 => label = label.saturating_add(1),
+            b'.' if label > 0 && label <= Domain::LABEL_OCTETS_MAX && before != b'-' => label = 0,
+            b'-' | b'.' | 0x80.. => return None,
+            _ => {
+                length = at;
+                break;
+            }
+        }
+        before = octet;
+    }
+    let whole = label > 0 && label <= Domain::LABEL_OCTETS_MAX && before != b'-';
+    (whole && length <= Domain::OCTETS_MAX).then_some(length)
+}
+
+fn is_domain_character(c: char) -> bool {
+    c == '-' || c == '.' || c.is_ascii_alphanumeric() || !c.is_ascii()
 }
 
 enum WrongLabel {

@@ -1,109 +1,10 @@
-//! The parameters of RFC 3461 as values: NOTIFY, ORCPT, RET, ENVID, and xtext below them.
+//! The parameters of RFC 3461 as values: NOTIFY, ORCPT, RET, ENVID.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// `xtext`: printable ASCII with `+` and `=` and all else as `+XX` (RFC 3461 §4). Holds the
-/// decoded text and prints the encoded one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Xtext(Box<str>);
-
-impl Xtext {
-    /// Text to be encoded. It must hold no CR, LF, NUL or other control character.
-    ///
-    /// # Errors
-    ///
-    /// [`XtextError::Control`] where such a character stands.
-    pub fn from_text(text: &str) -> Result<Self, XtextError> {
-        match text.char_indices().find(|(_, c)| c.is_control()) {
-            Some((at, _)) => Err(XtextError::Control { at }),
-            None => Ok(Self(text.into())),
-        }
-    }
-
-    /// The decoded text.
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Xtext {
-    type Err = XtextError;
-    fn from_str(encoded: &str) -> Result<Self, Self::Err> {
-        let mut decoded = Vec::with_capacity(encoded.len());
-        let mut octets = encoded.bytes().enumerate();
-        while let Some((at, octet)) = octets.next() {
-            match octet {
-                b'+' => {
-                    let high = octets.next().and_then(|(_, digit)| hex(digit));
-                    let low = octets.next().and_then(|(_, digit)| hex(digit));
-                    let (Some(high), Some(low)) = (high, low) else {
-                        return Err(XtextError::Hex { at });
-                    };
-                    decoded.push(high << 4 | low);
-                }
-                b'!'..=b'<' | b'>'..=b'~' => decoded.push(octet),
-                _ => return Err(XtextError::Character { at }),
-            }
-        }
-        let text = String::from_utf8(decoded).map_err(|_| XtextError::Utf8)?;
-        Self::from_text(&text)
-    }
-}
-
-/// [RFC 3461 §4] `hexchar` has upper-case digits only.
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
-        b'A'..=b'F' => Some(digit.wrapping_sub(b'A').wrapping_add(10)),
-        _ => None,
-    }
-}
-
-impl fmt::Display for Xtext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for octet in self.0.bytes() {
-            match octet {
-                b'!'..=b'*' | b','..=b'<' | b'>'..=b'~' => write!(f, "{}", char::from(octet))?,
-                _ => write!(f, "+{octet:02X}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Why a text is no xtext. Offsets count octets.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum XtextError {
-    /// A character that must be encoded.
-    #[error("the character at octet {at} must be encoded in xtext")]
-    Character {
-        /// Where it stands.
-        at: usize,
-    },
-    /// A control character, encoded or not.
-    #[error("the text holds a control character at octet {at}")]
-    Control {
-        /// Where it stands in the decoded text.
-        at: usize,
-    },
-    /// `+` without two upper-case hexadecimal digits.
-    #[error("two upper-case hexadecimal digits must follow the + at octet {at}")]
-    Hex {
-        /// Where the `+` stands.
-        at: usize,
-    },
-    /// The encoded form has more octets than the parameter may have.
-    #[error("the encoded text has {octets} octets, too many for its parameter")]
-    TooLong {
-        /// The length of the whole parameter value.
-        octets: usize,
-    },
-    /// What was decoded is no UTF-8.
-    #[error("the decoded text is no UTF-8")]
-    Utf8,
-}
+use crate::xtext::{decode_utf8_address, write_utf8_address};
+use crate::{Xtext, XtextError};
 
 /// `ENVID=`: the sender's own name for the envelope (RFC 3461 §4.4), at most
 /// [`EnvelopeId::OCTETS_MAX`] octets encoded.
@@ -114,18 +15,33 @@ impl EnvelopeId {
     /// Longest encoded form, in octets (RFC 3461 §4.4).
     pub const OCTETS_MAX: usize = 100;
 
+    /// Whether `encoded` parses, without making a value of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not parse.
+    pub fn check(encoded: &str) -> Result<(), ParseEnvelopeIdError> {
+        Self::check_length(encoded)?;
+        Xtext::check(encoded).map_err(ParseEnvelopeIdError::Xtext)
+    }
+
     /// The decoded text.
     pub fn text(&self) -> &str {
         self.0.text()
+    }
+
+    fn check_length(encoded: &str) -> Result<(), ParseEnvelopeIdError> {
+        match encoded.len() {
+            1..=Self::OCTETS_MAX => Ok(()),
+            octets => Err(ParseEnvelopeIdError::Length { octets }),
+        }
     }
 }
 
 impl FromStr for EnvelopeId {
     type Err = ParseEnvelopeIdError;
     fn from_str(encoded: &str) -> Result<Self, Self::Err> {
-        if encoded.is_empty() || encoded.len() > Self::OCTETS_MAX {
-            return Err(ParseEnvelopeIdError::Length { octets: encoded.len() });
-        }
+        Self::check_length(encoded)?;
         encoded.parse().map(Self).map_err(ParseEnvelopeIdError::Xtext)
     }
 }
@@ -151,11 +67,12 @@ pub enum ParseEnvelopeIdError {
     Xtext(#[source] XtextError),
 }
 
-/// `ORCPT=addr-type;xtext`: the recipient as the sender first wrote it (RFC 3461 §4.2).
+/// `ORCPT=addr-type;address`: the recipient as the sender first wrote it (RFC 3461 §4.2). The
+/// address is in xtext, that of type `utf-8` in utf-8-addr-xtext (RFC 6533 §3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OriginalRecipient {
     address_type: Box<str>,
-    address: Xtext,
+    address: Box<str>,
 }
 
 impl OriginalRecipient {
@@ -169,12 +86,40 @@ impl OriginalRecipient {
     /// [`XtextError::Control`] where `address` holds a control character, [`XtextError::TooLong`]
     /// where its encoded form does not fit into [`OriginalRecipient::OCTETS_MAX`].
     pub fn rfc822(address: &str) -> Result<Self, XtextError> {
-        let original = Self { address_type: "rfc822".into(), address: Xtext::from_text(address)? };
-        let octets = original.to_string().len();
-        if octets > Self::OCTETS_MAX {
-            return Err(XtextError::TooLong { octets });
+        Self::new("rfc822", address)
+    }
+
+    /// An original recipient of type `utf-8`, for addresses that are not ASCII.
+    ///
+    /// # Errors
+    ///
+    /// As of [`rfc822`](Self::rfc822).
+    pub fn utf8(address: &str) -> Result<Self, XtextError> {
+        Self::new("utf-8", address)
+    }
+
+    fn new(address_type: &str, address: &str) -> Result<Self, XtextError> {
+        Xtext::from_text(address)?;
+        Self { address_type: address_type.into(), address: address.into() }.fitting()
+    }
+
+    /// Encoded it may be longer than it came.
+    fn fitting(self) -> Result<Self, XtextError> {
+        let octets = self.to_string().len();
+        if octets > Self::OCTETS_MAX { Err(XtextError::TooLong { octets }) } else { Ok(self) }
+    }
+
+    /// Whether `value` parses, without making a value of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not parse.
+    pub fn check(value: &str) -> Result<(), ParseOriginalRecipientError> {
+        let (address_type, encoded) = split(value)?;
+        if is_utf8_type(address_type) {
+            return value.parse::<Self>().map(|_| ());
         }
-        Ok(original)
+        Xtext::check(encoded).map_err(ParseOriginalRecipientError::Xtext)
     }
 
     /// The address type, as written.
@@ -184,32 +129,50 @@ impl OriginalRecipient {
 
     /// The decoded address.
     pub fn address(&self) -> &str {
-        self.address.text()
+        &self.address
     }
+}
+
+/// Type and encoded address.
+fn split(value: &str) -> Result<(&str, &str), ParseOriginalRecipientError> {
+    if value.len() > OriginalRecipient::OCTETS_MAX {
+        return Err(ParseOriginalRecipientError::Length { octets: value.len() });
+    }
+    let (address_type, encoded) =
+        value.split_once(';').ok_or(ParseOriginalRecipientError::NoType)?;
+    let atom = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'.';
+    if address_type.is_empty() || !address_type.bytes().all(atom) {
+        return Err(ParseOriginalRecipientError::NoType);
+    }
+    Ok((address_type, encoded))
+}
+
+fn is_utf8_type(address_type: &str) -> bool {
+    address_type.eq_ignore_ascii_case("utf-8")
 }
 
 impl FromStr for OriginalRecipient {
     type Err = ParseOriginalRecipientError;
     fn from_str(value: &str) -> Result<Self, Self::Err> {
-        if value.len() > Self::OCTETS_MAX {
-            return Err(ParseOriginalRecipientError::Length { octets: value.len() });
-        }
-        let (address_type, encoded) =
-            value.split_once(';').ok_or(ParseOriginalRecipientError::NoType)?;
-        let atom = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-        if address_type.is_empty() || !address_type.chars().all(atom) {
-            return Err(ParseOriginalRecipientError::NoType);
-        }
-        // [RFC 6533 §3] utf-8 addresses use an encoding of their own, `\x{HEX}`; its octets are
-        // carried as they came.
-        let address = encoded.parse().map_err(ParseOriginalRecipientError::Xtext)?;
-        Ok(Self { address_type: address_type.into(), address })
+        let (address_type, encoded) = split(value)?;
+        let wrong = ParseOriginalRecipientError::Xtext;
+        let address = if is_utf8_type(address_type) {
+            decode_utf8_address(encoded).map_err(wrong)?
+        } else {
+            encoded.parse::<Xtext>().map_err(wrong)?.text().into()
+        };
+        Self { address_type: address_type.into(), address }.fitting().map_err(wrong)
     }
 }
 
 impl fmt::Display for OriginalRecipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};{}", self.address_type, self.address)
+        write!(f, "{};", self.address_type)?;
+        if is_utf8_type(&self.address_type) {
+            write_utf8_address(&self.address, f)
+        } else {
+            Xtext::write_encoded(&self.address, f)
+        }
     }
 }
 
@@ -226,8 +189,8 @@ pub enum ParseOriginalRecipientError {
     /// No address type and semicolon at the start.
     #[error("ORCPT starts with an address type and a semicolon")]
     NoType,
-    /// The address is not in xtext.
-    #[error("the address in ORCPT is no xtext")]
+    /// The address is not in the encoding of its type.
+    #[error("the address in ORCPT is not encoded as its type wants it")]
     Xtext(#[source] XtextError),
 }
 

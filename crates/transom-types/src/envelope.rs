@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{EnvelopeId, ForwardPath, Notify, OriginalRecipient, Ret, ReversePath};
+use crate::{
+    DeliverBy, EnvelopeId, ExtensionParameter, ForwardPath, FutureRelease, MtPriority, Notify,
+    OriginalRecipient, RequireRecipientValidSince, Ret, ReversePath, Submitter,
+};
 
 /// What travels with a message but is not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +40,22 @@ impl From<ForwardPath> for Recipient {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailParameters {
-    /// `BODY=` (RFC 6152).
+    /// `AUTH=` (RFC 4954).
+    pub auth: Option<Submitter>,
+    /// `BODY=` (RFC 6152, RFC 3030).
     pub body: BodyType,
+    /// `BY=` (RFC 2852).
+    pub deliver_by: Option<DeliverBy>,
     /// `ENVID=` (RFC 3461).
     pub envelope_id: Option<EnvelopeId>,
+    /// Parameters that the host program registered, each keyword once.
+    pub extensions: Vec<ExtensionParameter>,
+    /// `HOLDFOR=` or `HOLDUNTIL=` (RFC 4865).
+    pub hold: Option<FutureRelease>,
+    /// `MT-PRIORITY=` (RFC 6710).
+    pub mt_priority: Option<MtPriority>,
+    /// `REQUIRETLS` (RFC 8689).
+    pub require_tls: bool,
     /// `RET=` (RFC 3461).
     pub ret: Option<Ret>,
     /// `SIZE=` in octets, as the client declared it (RFC 1870).
@@ -53,10 +68,14 @@ pub struct MailParameters {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RcptParameters {
+    /// Parameters that the host program registered, each keyword once.
+    pub extensions: Vec<ExtensionParameter>,
     /// `NOTIFY=` (RFC 3461); absent is [`Notify::DEFAULT`].
     pub notify: Option<Notify>,
     /// `ORCPT=` (RFC 3461).
     pub original_recipient: Option<OriginalRecipient>,
+    /// `RRVS=` (RFC 7293).
+    pub valid_since: Option<RequireRecipientValidSince>,
 }
 
 impl RcptParameters {
@@ -66,7 +85,7 @@ impl RcptParameters {
     }
 }
 
-/// `BODY=`: what the client says of the content (RFC 6152).
+/// `BODY=`: what the client says of the content (RFC 6152, RFC 3030).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BodyType {
@@ -75,6 +94,8 @@ pub enum BodyType {
     SevenBit,
     /// `8BITMIME`.
     EightBitMime,
+    /// `BINARYMIME`: lines of any length and any octets, so it goes by BDAT only.
+    BinaryMime,
 }
 
 impl FromStr for BodyType {
@@ -83,6 +104,7 @@ impl FromStr for BodyType {
         match value {
             value if value.eq_ignore_ascii_case("7BIT") => Ok(Self::SevenBit),
             value if value.eq_ignore_ascii_case("8BITMIME") => Ok(Self::EightBitMime),
+            value if value.eq_ignore_ascii_case("BINARYMIME") => Ok(Self::BinaryMime),
             _ => Err(ParseBodyTypeError),
         }
     }
@@ -93,12 +115,13 @@ impl fmt::Display for BodyType {
         f.write_str(match self {
             Self::SevenBit => "7BIT",
             Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
         })
     }
 }
 
 /// The text is no value of BODY.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("BODY is 7BIT or 8BITMIME")]
+#[error("BODY is 7BIT, 8BITMIME or BINARYMIME")]
 #[non_exhaustive]
 pub struct ParseBodyTypeError;

@@ -38,11 +38,17 @@
 //! | RFC 6531 §3.3 | UTF-8 in local-parts and domains |
 //! | RFC 3463 | enhanced status codes |
 //! | RFC 3461 §4, §5 | NOTIFY, ORCPT, RET, ENVID and xtext |
+//! | RFC 6533 §3 | original recipients of type `utf-8` |
+//! | RFC 2852, RFC 4865, RFC 6710, RFC 7293 | BY, HOLDFOR and HOLDUNTIL, MT-PRIORITY, RRVS |
+//! | RFC 3030, RFC 4954 §5, RFC 8689 | BINARYMIME, AUTH= and REQUIRETLS as parameters |
+//! | RFC 3339 §5.6 | moments in parameters |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod delivery_parameters;
 mod domain;
 mod dsn_parameters;
 mod envelope;
+mod extension_parameter;
 mod ids;
 mod literal;
 mod mailbox;
@@ -54,17 +60,25 @@ mod reply_code;
 mod secret;
 mod shared_str;
 mod status_code;
+mod timestamp;
+mod xtext;
 
+pub use delivery_parameters::{
+    DeliverBy, DeliverByMode, FutureRelease, HoldInterval, MtPriority, ParseDeliverByError,
+    ParseHoldIntervalError, ParseMtPriorityError, ParseRrvsError, ParseSubmitterError,
+    RequireRecipientValidSince, RrvsAction, Submitter,
+};
 #[cfg(feature = "idna")]
 pub use domain::DomainToAsciiError;
 pub use domain::{Domain, ParseDomainError};
 pub use dsn_parameters::{
     EnvelopeId, Notify, OriginalRecipient, ParseEnvelopeIdError, ParseNotifyError,
-    ParseOriginalRecipientError, ParseRetError, Ret, Xtext, XtextError,
+    ParseOriginalRecipientError, ParseRetError, Ret,
 };
 pub use envelope::{
     BodyType, Envelope, MailParameters, ParseBodyTypeError, RcptParameters, Recipient,
 };
+pub use extension_parameter::{ExtensionParameter, ExtensionParameterError};
 pub use ids::{
     InternalMessageId, InternetMessageId, NetworkMessageId, ParseInternetMessageIdError,
     ParseNetworkMessageIdError, SessionId,
@@ -78,3 +92,5 @@ pub use reply::{ParseReplyError, Reply};
 pub use reply_code::{ParseReplyCodeError, ReplyCode, Severity};
 pub use secret::Secret;
 pub use status_code::{EnhancedStatusCode, ParseEnhancedStatusCodeError, StatusClass};
+pub use timestamp::{ParseTimestampError, Timestamp};
+pub use xtext::{Xtext, XtextError};

@@ -58,6 +58,26 @@ fn local_part_length(text: &str) -> Result<usize, ParseLocalPartError> {
 /// `Dot-string = Atom *("." Atom)`; `atext` is widened by UTF-8 (RFC 6531 §3.3).
 fn dot_string(text: &str) -> Result<usize, ParseLocalPartError> {
     let mut after_dot = true;
+    // Nearly every local-part is ASCII, and octets are quicker to look at than characters.
+    for (at, octet) in text.bytes().enumerate() {
+        match octet {
+            b'.' if after_dot => return Err(ParseLocalPartError::EmptyAtom { at }),
+            b'.' => after_dot = true,
+            octet if is_ascii_atext(octet) => after_dot = false,
+            0x80.. => return dot_string_of_characters(text),
+            _ if after_dot => return Err(ParseLocalPartError::EmptyAtom { at }),
+            _ => return Ok(at),
+        }
+    }
+    if after_dot {
+        return Err(ParseLocalPartError::EmptyAtom { at: text.len() });
+    }
+    Ok(text.len())
+}
+
+/// The same for text that is not ASCII.
+fn dot_string_of_characters(text: &str) -> Result<usize, ParseLocalPartError> {
+    let mut after_dot = true;
     for (at, c) in text.char_indices() {
         match c {
             '.' if after_dot => return Err(ParseLocalPartError::EmptyAtom { at }),
@@ -74,9 +94,26 @@ fn dot_string(text: &str) -> Result<usize, ParseLocalPartError> {
 }
 
 fn is_atext(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || "!#$%&'*+-/=?^_`{|}~".contains(c)
-        || (!c.is_ascii() && !c.is_control() && !c.is_whitespace())
+    match u8::try_from(c) {
+        Ok(octet) if c.is_ascii() => is_ascii_atext(octet),
+        _ => !c.is_control() && !c.is_whitespace(),
+    }
+}
+
+/// `atext` of RFC 5321 §4.1.2 (RFC 5322 §3.2.3).
+fn is_ascii_atext(octet: u8) -> bool {
+    const SIGNS: u128 = signs(b"!#$%&'*+-/=?^_`{|}~");
+    octet.is_ascii_alphanumeric() || (octet < 128 && SIGNS >> octet & 1 != 0)
+}
+
+/// A set of ASCII octets, one bit each.
+const fn signs(mut octets: &[u8]) -> u128 {
+    let mut set = 0;
+    while let [first, rest @ ..] = octets {
+        set |= 1 << *first;
+        octets = rest;
+    }
+    set
 }
 
 /// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`: printable ASCII and UTF-8, `"` and `\` escaped.
@@ -199,9 +236,35 @@ impl Mailbox {
         Self { text: SharedStr::new(&format!("{local_part}@{host}")), at }
     }
 
-    /// The mailbox that `text` starts with, and how many octets it takes. For parsers of paths:
-    /// the mailbox ends where its grammar does.
-    pub(crate) fn parse_prefix(text: &str) -> Result<(Self, usize), ParseMailboxError> {
+    /// How many octets the mailbox takes that `text` starts with, without making a value of it: it
+    /// ends where its grammar does.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub fn check_prefix(text: &str) -> Result<usize, ParseMailboxError> {
+        Extent::of(text).map(|extent| extent.length)
+    }
+
+    /// The mailbox that `text` starts with, and that was found to be one.
+    pub(crate) fn from_checked(text: &str, extent: Extent) -> Self {
+        let text = SharedStr::new(text.get(..extent.length).unwrap_or(""));
+        Self { text, at: u16::try_from(extent.at).unwrap_or(0) }
+    }
+}
+
+/// Where in a text the parts of a mailbox stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Where the `@` stands.
+    pub(crate) at: usize,
+    /// Octets of the whole mailbox.
+    pub(crate) length: usize,
+}
+
+impl Extent {
+    /// Of the mailbox that `text` starts with.
+    pub(crate) fn of(text: &str) -> Result<Self, ParseMailboxError> {
         let at = local_part_length(text).map_err(ParseMailboxError::LocalPart)?;
         let Some(host) = text.get(at..).and_then(|rest| rest.strip_prefix('@')) else {
             return Err(ParseMailboxError::NoAtSign { at });
@@ -214,25 +277,20 @@ impl Mailbox {
                 .map_err(ParseMailboxError::Literal)?;
             length
         } else {
-            let length = host.find(|c: char| !is_domain_character(c)).unwrap_or(host.len());
-            Domain::check(host.get(..length).unwrap_or("")).map_err(ParseMailboxError::Domain)?;
-            length
+            Domain::check_prefix(host).map_err(ParseMailboxError::Domain)?
         };
-        let whole = at.saturating_add(1).saturating_add(length);
-        let text = SharedStr::new(text.get(..whole).unwrap_or(""));
-        Ok((Self { text, at: u16::try_from(at).unwrap_or(0) }, whole))
+        Ok(Self { at, length: at.saturating_add(1).saturating_add(length) })
     }
-}
-
-fn is_domain_character(c: char) -> bool {
-    c == '-' || c == '.' || c.is_ascii_alphanumeric() || !c.is_ascii()
 }
 
 impl FromStr for Mailbox {
     type Err = ParseMailboxError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (mailbox, length) = Self::parse_prefix(text)?;
-        if length == text.len() { Ok(mailbox) } else { Err(ParseMailboxError::Rest { at: length }) }
+        let extent = Extent::of(text)?;
+        if extent.length != text.len() {
+            return Err(ParseMailboxError::Rest { at: extent.length });
+        }
+        Ok(Self::from_checked(text, extent))
     }
 }
 

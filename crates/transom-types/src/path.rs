@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::mailbox::Extent;
 use crate::{Domain, Mailbox, ParseMailboxError};
 
 /// `Reverse-path = Path / "<>"`: where reports about the message go.
@@ -36,11 +37,25 @@ impl ReversePath {
     ///
     /// What is wrong with the path, and where.
     pub fn parse_prefix(text: &str) -> Result<(Self, usize), ParsePathError> {
+        let angle = Self::scan(text)?;
+        let path = angle.mailbox(text).map_or(Self::Null, Self::Mailbox);
+        Ok((path, angle.length))
+    }
+
+    /// How many octets the path takes that `text` starts with, without making a value of it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`parse_prefix`](Self::parse_prefix).
+    pub fn check_prefix(text: &str) -> Result<usize, ParsePathError> {
+        Self::scan(text).map(|angle| angle.length)
+    }
+
+    fn scan(text: &str) -> Result<Angle, ParsePathError> {
         if text.starts_with("<>") {
-            return Ok((Self::Null, 2));
+            return Ok(Angle { mailbox: None, length: 2 });
         }
-        let (mailbox, length) = angle_path(text)?;
-        Ok((Self::Mailbox(mailbox), length))
+        angle_path(text)
     }
 }
 
@@ -97,14 +112,28 @@ impl ForwardPath {
     ///
     /// What is wrong with the path, and where.
     pub fn parse_prefix(text: &str) -> Result<(Self, usize), ParsePathError> {
+        let angle = Self::scan(text)?;
+        let path = angle.mailbox(text).map_or(Self::Postmaster, Self::Mailbox);
+        Ok((path, angle.length))
+    }
+
+    /// How many octets the path takes that `text` starts with, without making a value of it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`parse_prefix`](Self::parse_prefix).
+    pub fn check_prefix(text: &str) -> Result<usize, ParsePathError> {
+        Self::scan(text).map(|angle| angle.length)
+    }
+
+    fn scan(text: &str) -> Result<Angle, ParsePathError> {
         const POSTMASTER: &str = "<Postmaster>";
-        let start = text.get(..POSTMASTER.len());
+        let start = text.as_bytes().get(..POSTMASTER.len());
         // [RFC 5321 §4.1.1.3] the word "Postmaster" is compared without regard to case.
-        if start.is_some_and(|start| start.eq_ignore_ascii_case(POSTMASTER)) {
-            return Ok((Self::Postmaster, POSTMASTER.len()));
+        if start.is_some_and(|start| start.eq_ignore_ascii_case(POSTMASTER.as_bytes())) {
+            return Ok(Angle { mailbox: None, length: POSTMASTER.len() });
         }
-        let (mailbox, length) = angle_path(text)?;
-        Ok((Self::Mailbox(mailbox), length))
+        angle_path(text)
     }
 }
 
@@ -134,18 +163,32 @@ fn whole<P>(text: &str, (path, length): (P, usize)) -> Result<P, ParsePathError>
     if length == text.len() { Ok(path) } else { Err(ParsePathError::Rest { at: length }) }
 }
 
+/// Where in a text the parts of a path stand.
+struct Angle {
+    /// Start, `@` and length of the mailbox; none in `<>` and `<Postmaster>`.
+    mailbox: Option<(usize, Extent)>,
+    /// Octets of the whole path.
+    length: usize,
+}
+
+impl Angle {
+    fn mailbox(&self, text: &str) -> Option<Mailbox> {
+        let (start, extent) = self.mailbox?;
+        Some(Mailbox::from_checked(text.get(start..).unwrap_or(""), extent))
+    }
+}
+
 /// `Path = "<" [ A-d-l ":" ] Mailbox ">"`.
-fn angle_path(text: &str) -> Result<(Mailbox, usize), ParsePathError> {
+fn angle_path(text: &str) -> Result<Angle, ParsePathError> {
     let inner = text.strip_prefix('<').ok_or(ParsePathError::NoAngleBracket { at: 0 })?;
     // [RFC 5321 §4.1.2] a source route is accepted and ignored.
     let route = if inner.starts_with('@') { source_route(inner)? } else { 0 };
     let start = route.saturating_add(1);
     let rest = inner.get(route..).unwrap_or("");
-    let (mailbox, length) = Mailbox::parse_prefix(rest)
-        .map_err(|wrong| ParsePathError::Mailbox { at: start, wrong })?;
-    let end = start.saturating_add(length);
+    let extent = Extent::of(rest).map_err(|wrong| ParsePathError::Mailbox { at: start, wrong })?;
+    let end = start.saturating_add(extent.length);
     match text.as_bytes().get(end) {
-        Some(b'>') => Ok((mailbox, end.saturating_add(1))),
+        Some(b'>') => Ok(Angle { mailbox: Some((start, extent)), length: end.saturating_add(1) }),
         _ => Err(ParsePathError::NoAngleBracket { at: end }),
     }
 }

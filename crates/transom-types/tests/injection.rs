@@ -24,6 +24,8 @@ fn hostile_text() -> impl Strategy<Value = String> {
         Just("\u{2028}".to_owned()),
         Just("+0D+0A".to_owned()),
         Just("+00".to_owned()),
+        Just("utf-8;".to_owned()),
+        Just("\\x{0D}\\x{0A}".to_owned()),
         Just("\\".to_owned()),
         Just("\"".to_owned()),
         Just("<>".to_owned()),
@@ -73,6 +75,12 @@ fn every_parser(text: &str) -> Result<(), TestCaseError> {
     never_dirty::<ReplyCode>(text)?;
     never_dirty::<Ret>(text)?;
     never_dirty::<ReversePath>(text)?;
+    never_dirty::<DeliverBy>(text)?;
+    never_dirty::<HoldInterval>(text)?;
+    never_dirty::<MtPriority>(text)?;
+    never_dirty::<RequireRecipientValidSince>(text)?;
+    never_dirty::<Submitter>(text)?;
+    never_dirty::<Timestamp>(text)?;
     never_dirty::<Xtext>(text)?;
     Ok(())
 }
@@ -139,6 +147,35 @@ proptest! {
     }
 
     #[test]
+    fn no_constructor_lets_a_line_end_or_nul_in(keyword in hostile_text(), text in hostile_text()) {
+        for value in [None, Some(text.as_str())] {
+            if let Ok(parameter) = ExtensionParameter::new(&keyword, value) {
+                prop_assert!(is_clean(&parameter.to_string()));
+            }
+            if let Ok(parameter) = ExtensionParameter::new("X-TEST", value) {
+                prop_assert!(is_clean(&parameter.to_string()));
+            }
+        }
+        let originals = [OriginalRecipient::rfc822(&text), OriginalRecipient::utf8(&text)];
+        for original in originals.into_iter().flatten() {
+            prop_assert!(is_clean(&original.to_string()) && is_clean(original.address()));
+        }
+    }
+
+    #[test]
+    fn check_and_parse_agree(text in hostile_text()) {
+        prop_assert_eq!(EnvelopeId::check(&text).is_ok(), text.parse::<EnvelopeId>().is_ok());
+        prop_assert_eq!(Submitter::check(&text).is_ok(), text.parse::<Submitter>().is_ok());
+        prop_assert_eq!(Xtext::check(&text).err(), text.parse::<Xtext>().err());
+        let original = OriginalRecipient::check(&text).is_ok();
+        prop_assert_eq!(original, text.parse::<OriginalRecipient>().is_ok());
+        let reverse = ReversePath::parse_prefix(&text).map(|(_, length)| length);
+        prop_assert_eq!(ReversePath::check_prefix(&text), reverse);
+        let forward = ForwardPath::parse_prefix(&text).map(|(_, length)| length);
+        prop_assert_eq!(ForwardPath::check_prefix(&text), forward);
+    }
+
+    #[test]
     fn names_of_our_own_are_cleaned(text in hostile_text()) {
         prop_assert!(is_clean(ConnectorId::new(&text).as_str()));
         prop_assert!(is_clean(NextHopDomain::new(&text).as_str()));
@@ -170,7 +207,13 @@ fn xtext_that_decodes_to_a_control_character_is_refused() {
 
 #[test]
 fn parameters_refuse_a_hidden_line_end() {
-    for text in ["rfc822;a@b+0D+0AX:+20y", "rfc822;a\r\n", "rfc\r\n822;a", "utf-8;+00"] {
+    for text in [
+        "rfc822;a@b+0D+0AX:+20y",
+        "rfc822;a\r\n",
+        "rfc\r\n822;a",
+        "utf-8;+00",
+        "utf-8;\\x{0D}\\x{0A}",
+    ] {
         assert!(text.parse::<OriginalRecipient>().is_err(), "{text:?}");
     }
     for text in ["a+0D+0Ab", "a\nb", "+00"] {

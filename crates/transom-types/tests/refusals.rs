@@ -215,6 +215,82 @@ fn parameters_are_refused() {
 }
 
 #[test]
+fn original_recipient_of_type_utf8_has_its_own_encoding() {
+    for (value, address, printed) in [
+        ("utf-8;a\\x{E4}b@c", "a\u{e4}b@c", "utf-8;a\\x{E4}b@c"),
+        ("UTF-8;a\u{e4}b@c", "a\u{e4}b@c", "UTF-8;a\\x{E4}b@c"),
+        (
+            "utf-8;a\\x{2B}\\x{5C}\\x{20}\\x{3D}@c",
+            "a+\\ =@c",
+            "utf-8;a\\x{2B}\\x{5C}\\x{20}\\x{3D}@c",
+        ),
+        ("utf-8;\\x{1F4E7}@c", "\u{1f4e7}@c", "utf-8;\\x{1F4E7}@c"),
+        ("rfc822;a\\x{E4}+2B@c", "a\\x{E4}+@c", "rfc822;a\\x{E4}+2B@c"),
+    ] {
+        let original: OriginalRecipient = value.parse().unwrap();
+        assert_eq!(original.address(), address, "{value}");
+        assert_eq!(original.to_string(), printed, "{value}");
+    }
+    for value in [
+        "utf-8;a+2Bb@c",
+        "utf-8;a=b@c",
+        "utf-8;a b@c",
+        "utf-8;\\x{61}@c",
+        "utf-8;\\x{e4}@c",
+        "utf-8;\\x{0E4}@c",
+        "utf-8;\\x{D800}@c",
+        "utf-8;\\x{110000}@c",
+        "utf-8;\\x{}@c",
+        "utf-8;\\x{E4@c",
+        "utf-8;\\E4@c",
+    ] {
+        assert!(value.parse::<OriginalRecipient>().is_err(), "{value}");
+    }
+    // What came in UTF-8 may be too long once it is ASCII.
+    let long = format!("utf-8;{}", "\u{e4}".repeat(200));
+    assert!(matches!(
+        long.parse::<OriginalRecipient>(),
+        Err(ParseOriginalRecipientError::Xtext(XtextError::TooLong { octets: 1206 }))
+    ));
+}
+
+#[test]
+fn delivery_parameters_are_refused() {
+    for text in
+        ["", "5", "5;", "5;X", "5;NX", "5;NTT", "1234567890;N", "0;R", "-5;R", "+;N", "--1;N"]
+    {
+        assert!(text.parse::<DeliverBy>().is_err(), "{text:?}");
+    }
+    for text in ["5;n", "+5;N", "-5;NT", "999999999;RT", "0;N"] {
+        assert!(text.parse::<DeliverBy>().is_ok(), "{text:?}");
+    }
+    for text in ["", "0", "05", "-1", "+1", "1234567890", "1s"] {
+        assert!(text.parse::<HoldInterval>().is_err(), "{text:?}");
+    }
+    for text in ["", "10", "-10", "-0", "+1", "a"] {
+        assert!(text.parse::<MtPriority>().is_err(), "{text:?}");
+    }
+    for text in ["", ";C", "2014-04-03T23:01:00Z;", "2014-04-03T23:01:00Z;X", "2014-04-03;C"] {
+        assert!(text.parse::<RequireRecipientValidSince>().is_err(), "{text:?}");
+    }
+    for text in ["", "a", "a+0", "<a@b>", "a@b+20", "a@b\r\n", "<a@b"] {
+        assert!(text.parse::<Submitter>().is_err(), "{text:?}");
+    }
+    for (text, mailbox) in [("a@b", "a@b"), ("e+3Dmc2@b", "e=mc2@b"), ("a+2Bb@c", "a+b@c")] {
+        let submitter = text.parse::<Submitter>();
+        assert_eq!(submitter, Ok(Submitter::Mailbox(mailbox.parse().unwrap())), "{text:?}");
+    }
+    assert_eq!("<>".parse::<Submitter>(), Ok(Submitter::Unknown));
+    for (keyword, value) in
+        [("", None), ("-X", None), ("X_Y", None), ("X", Some("")), ("X", Some("a=b"))]
+    {
+        assert!(ExtensionParameter::new(keyword, value).is_err(), "{keyword:?}");
+    }
+    let known = Err(ExtensionParameterError::Known);
+    assert_eq!(ExtensionParameter::new("Mt-Priority", Some("1")), known);
+}
+
+#[test]
 fn ids_are_refused() {
     for text in ["", "<>", "a@b", "<a b>", "<a@b", "a@b>", "<a\u{7f}>"] {
         assert!(text.parse::<InternetMessageId>().is_err(), "{text:?}");

@@ -128,9 +128,56 @@ proptest! {
     fn original_recipient(text in mailbox_text(), long in 0usize..60) {
         for address in [text.clone(), text.repeat(long)] {
             if let Ok(original) = OriginalRecipient::rfc822(&address) {
-                prop_assert_eq!(original.address(), address);
+                prop_assert_eq!(original.address(), &address);
                 prints_and_reads(&original)?;
             }
+            if let Ok(original) = OriginalRecipient::utf8(&address) {
+                prop_assert_eq!(original.address(), &address);
+                prop_assert!(original.to_string().is_ascii());
+                prints_and_reads(&original)?;
+            }
+        }
+    }
+
+    #[test]
+    fn submitter(text in mailbox_text()) {
+        let submitter = Submitter::Mailbox(text.parse().unwrap());
+        let printed = submitter.to_string();
+        prop_assert!(printed.bytes().all(|o| o.is_ascii_graphic() && o != b'='), "{printed}");
+        if printed.len() <= Submitter::OCTETS_MAX {
+            prints_and_reads(&submitter)?;
+        }
+    }
+
+    #[test]
+    fn timestamp(unix in -62_167_219_200i64..=253_402_300_799) {
+        let moment = Timestamp::from_unix(unix).unwrap();
+        prints_and_reads(&moment)?;
+        prop_assert_eq!(moment.unix(), unix);
+        for otherwise in [RrvsAction::Reject, RrvsAction::Continue] {
+            prints_and_reads(&RequireRecipientValidSince { since: moment, otherwise })?;
+        }
+    }
+
+    #[test]
+    fn numbers_in_parameters(seconds: i32, hold: u32, priority: i8, trace: bool) {
+        for mode in [DeliverByMode::Notify, DeliverByMode::Return] {
+            for seconds in [seconds, seconds % 1000] {
+                DeliverBy::new(seconds, mode, trace).map_or(Ok(()), |by| prints_and_reads(&by))?;
+            }
+        }
+        HoldInterval::new(hold).map_or(Ok(()), |hold| prints_and_reads(&hold))?;
+        MtPriority::new(priority % 12).map_or(Ok(()), |value| prints_and_reads(&value))?;
+    }
+
+    #[test]
+    fn extension_parameter(
+        keyword in "[A-Z0-9][A-Z0-9-]{0,9}",
+        value in prop::option::of("[!-<>-~\u{e4}]{1,9}"),
+    ) {
+        if let Ok(parameter) = ExtensionParameter::new(&keyword, value.as_deref()) {
+            prop_assert_eq!(parameter.keyword(), keyword);
+            prop_assert_eq!(parameter.value(), value.as_deref());
         }
     }
 
@@ -178,7 +225,7 @@ fn words_without_choice_print_and_parse() {
     for text in ["FULL", "HDRS"] {
         assert_eq!(text.parse::<Ret>().unwrap().to_string(), text);
     }
-    for text in ["7BIT", "8BITMIME"] {
+    for text in ["7BIT", "8BITMIME", "BINARYMIME"] {
         assert_eq!(text.parse::<BodyType>().unwrap().to_string(), text);
     }
     for text in ["<>", "<a@b>"] {
