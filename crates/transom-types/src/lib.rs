@@ -29,6 +29,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `idna` | `Domain::to_ascii`: U-labels as A-labels, so that both spellings of a domain meet |
+//! | `scram` | SCRAM-SHA-256: making and checking the verifiers of passwords |
 //!
 //! # Standards
 //!
@@ -37,6 +38,7 @@
 //! | RFC 5321 §2.3.11, §4.1.2, §4.1.3, §4.2 | mailboxes, paths, address literals, reply codes |
 //! | RFC 6531 §3.3 | UTF-8 in local-parts and domains |
 //! | RFC 3463 | enhanced status codes |
+//! | RFC 5802 §3, RFC 7677 | verifiers of SCRAM-SHA-256 |
 //! | RFC 3461 §4, §5 | NOTIFY, ORCPT, RET, ENVID and xtext |
 //! | RFC 6533 §3 | original recipients of type `utf-8` |
 //! | RFC 2852, RFC 4865, RFC 6710, RFC 7293 | BY, HOLDFOR and HOLDUNTIL, MT-PRIORITY, RRVS |
@@ -55,8 +57,10 @@ mod mailbox;
 mod next_hop;
 mod outcome;
 mod path;
+mod principal;
 mod reply;
 mod reply_code;
+pub mod scram;
 mod secret;
 mod shared_str;
 mod status_code;
@@ -88,6 +92,7 @@ pub use mailbox::{Host, LocalPart, Mailbox, ParseLocalPartError, ParseMailboxErr
 pub use next_hop::{ConnectorId, DeliveryType, NextHop, NextHopDomain, TlsClass};
 pub use outcome::{AttemptStage, Outcome, RecipientResult, RemoteHost, Status};
 pub use path::{ForwardPath, ParsePathError, ReversePath};
+pub use principal::{Principal, PrincipalError};
 pub use reply::{ParseReplyError, Reply};
 pub use reply_code::{ParseReplyCodeError, ReplyCode, Severity};
 pub use secret::Secret;

@@ -133,6 +133,8 @@ pub enum AttemptStage {
     Ehlo,
     /// STARTTLS and the handshake.
     Tls,
+    /// AUTH.
+    Auth,
     /// MAIL FROM.
     Mail,
     /// RCPT TO.
@@ -158,6 +160,7 @@ impl fmt::Display for AttemptStage {
             Self::Greeting => "greeting",
             Self::Ehlo => "EHLO",
             Self::Tls => "TLS",
+            Self::Auth => "AUTH",
             Self::Mail => "MAIL FROM",
             Self::Rcpt => "RCPT TO",
             Self::Data => "DATA",

@@ -32,10 +32,14 @@ impl ReplyCode {
     pub const READY: Self = Self(220);
     /// 221: closing.
     pub const CLOSING: Self = Self(221);
+    /// 235: authenticated (RFC 4954 §6).
+    pub const AUTHENTICATED: Self = Self(235);
     /// 250: done.
     pub const OK: Self = Self(250);
     /// 252: cannot verify, will try.
     pub const CANNOT_VERIFY: Self = Self(252);
+    /// 334: the server's challenge (RFC 4954 §4).
+    pub const CHALLENGE: Self = Self(334);
     /// 354: start mail input.
     pub const START_MAIL_INPUT: Self = Self(354);
     /// 421: service not available, closing.
@@ -60,6 +64,10 @@ impl ReplyCode {
     pub const PARAMETER_NOT_IMPLEMENTED: Self = Self(504);
     /// 530: authentication required, or STARTTLS first.
     pub const AUTHENTICATION_REQUIRED: Self = Self(530);
+    /// 535: the credentials are not valid (RFC 4954 §6).
+    pub const CREDENTIALS_INVALID: Self = Self(535);
+    /// 538: this mechanism needs encryption (RFC 5248 §2.4).
+    pub const ENCRYPTION_REQUIRED: Self = Self(538);
     /// 550: mailbox unavailable, or refused by policy.
     pub const MAILBOX_UNAVAILABLE: Self = Self(550);
     /// 552: too large.

@@ -25,7 +25,7 @@ const TRANSFERRED: u64 = 6;
 const REMOVED: u64 = 7;
 
 /// The stages in the order of their numbers, which are part of the format.
-const STAGES: [AttemptStage; 13] = [
+const STAGES: [AttemptStage; 14] = [
     AttemptStage::Routing,
     AttemptStage::Dns,
     AttemptStage::Connect,
@@ -39,6 +39,7 @@ const STAGES: [AttemptStage; 13] = [
     AttemptStage::EndOfData,
     AttemptStage::Agent,
     AttemptStage::Queue,
+    AttemptStage::Auth,
 ];
 
 /// Appends the fields of `outcome`.
