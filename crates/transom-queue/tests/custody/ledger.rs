@@ -30,6 +30,8 @@ pub(crate) struct Ledger {
     soft: Vec<Commit>,
     /// The commit that was never answered: all of it happened or nothing.
     pending: Option<Commit>,
+    /// A write or sync failed: what was not synced before may be lost with it.
+    shaken: bool,
 }
 
 /// The store's own answer was an error.
@@ -76,6 +78,7 @@ impl Ledger {
     /// The store answered the last commit with an error for good: it must never happen.
     pub(crate) fn forget_pending(&mut self) {
         self.pending = None;
+        self.shaken = true;
     }
 
     fn op(
@@ -110,23 +113,23 @@ impl Ledger {
         })
     }
 
-    /// Loads a store that was just opened and holds it to what the model allows after `end`:
-    /// P1 to P5. Then the store's word is the model's.
-    pub(crate) fn check_reopened(&mut self, spool: &dyn Spool, end: End) -> RecoveryReport {
-        let (loaded, report) = load(spool);
+    /// Holds what a store that was just opened gave to what the model allows after `end`: P1 to
+    /// P5. Then the store's word is the model's.
+    pub(crate) fn check_reopened(&mut self, store: &Opened, end: End) {
+        let Opened { spool, loaded, report } = store;
         let candidates = self.candidates(end);
         let mut differences = Vec::new();
         for mut candidate in candidates {
-            let found = self.with_bodies(&loaded, &candidate);
+            let found = with_bodies(loaded, &candidate);
             candidate.adopt_ids(&found);
             match difference(&candidate, &found) {
                 None => {
-                    check_report(&report, &candidate, end);
-                    check_content(spool, &candidate);
+                    check_report(report, &candidate, end);
+                    check_content(&**spool, &candidate);
                     candidate.check_conservation();
                     candidate.used.append(&mut self.model.used);
                     *self = Self { model: candidate, ..Self::default() };
-                    return report;
+                    return;
                 }
                 Some(difference) => differences.push(difference),
             }
@@ -140,7 +143,7 @@ impl Ledger {
     /// Every state that the store may be in after `end`.
     fn candidates(&self, end: End) -> Vec<Model> {
         let mut bases = vec![self.now()];
-        if end == End::PowerCut {
+        if end == End::PowerCut || self.shaken {
             bases = (0..1u32 << self.soft.len())
                 .rev()
                 .map(|mask| {
@@ -160,25 +163,6 @@ impl Ledger {
         };
         let after: Vec<Model> = bases.iter().filter_map(with_pending).collect();
         bases.into_iter().chain(after).collect()
-    }
-
-    /// What was loaded, as entries: which body a message should have is the model's to say.
-    fn with_bodies(
-        &self,
-        loaded: &BTreeMap<InternalMessageId, (Accepted, MessageState)>,
-        candidate: &Model,
-    ) -> BTreeMap<InternalMessageId, Entry> {
-        let by_network_id: BTreeMap<_, _> = candidate
-            .open
-            .values()
-            .map(|entry| (entry.message.network_id, (entry.number, entry.octets)))
-            .collect();
-        let entry = |(id, (message, state)): (&InternalMessageId, &(Accepted, MessageState))| {
-            let known = by_network_id.get(&message.network_id);
-            let (number, octets) = known.copied().unwrap_or_default();
-            (*id, Entry { message: message.clone(), state: state.clone(), number, octets })
-        };
-        loaded.iter().map(entry).collect()
     }
 
     /// How many soft commits there are; the caller keeps them few, since every subset is tried.
@@ -203,15 +187,40 @@ impl Ledger {
     }
 }
 
-type Loaded = BTreeMap<InternalMessageId, (Accepted, MessageState)>;
+pub(crate) type Loaded = BTreeMap<InternalMessageId, (Accepted, MessageState)>;
 
-pub(crate) fn load(spool: &dyn Spool) -> (Loaded, RecoveryReport) {
-    let mut loaded = Loaded::new();
-    let report = spool.load(&mut |message| {
-        let twin = loaded.insert(message.id, (message.message, message.state));
-        assert!(twin.is_none(), "message {} was loaded twice", message.id);
-    });
-    (loaded, report.expect("load"))
+/// A store that was opened, with what it found.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) spool: Arc<dyn Spool>,
+    pub(crate) loaded: Loaded,
+    pub(crate) report: RecoveryReport,
+}
+
+impl Opened {
+    pub(crate) fn load(spool: Arc<dyn Spool>) -> Result<Self, StoreError> {
+        let mut loaded = Loaded::new();
+        let report = spool.load(&mut |message| {
+            let twin = loaded.insert(message.id, (message.message, message.state));
+            assert!(twin.is_none(), "message {} was loaded twice", message.id);
+        })?;
+        Ok(Self { spool, loaded, report })
+    }
+}
+
+/// What was loaded, as entries: which body a message should have is the model's to say.
+fn with_bodies(loaded: &Loaded, candidate: &Model) -> BTreeMap<InternalMessageId, Entry> {
+    let by_network_id: BTreeMap<_, _> = candidate
+        .open
+        .values()
+        .map(|entry| (entry.message.network_id, (entry.number, entry.octets)))
+        .collect();
+    let entry = |(id, (message, state)): (&InternalMessageId, &(Accepted, MessageState))| {
+        let known = by_network_id.get(&message.network_id);
+        let (number, octets) = known.copied().unwrap_or_default();
+        (*id, Entry { message: message.clone(), state: state.clone(), number, octets })
+    };
+    loaded.iter().map(entry).collect()
 }
 
 fn check_report(report: &RecoveryReport, model: &Model, end: End) {
@@ -268,6 +277,3 @@ fn difference(model: &Model, found: &BTreeMap<InternalMessageId, Entry>) -> Opti
 fn nearest(differences: Vec<String>) -> String {
     differences.into_iter().min_by_key(String::len).unwrap_or_default()
 }
-
-/// A spool to be tested: opened anew from what it left behind.
-pub(crate) type Opened = Result<Arc<dyn Spool>, String>;

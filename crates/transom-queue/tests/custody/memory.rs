@@ -1,6 +1,6 @@
 //! The model against the store in memory: they must agree before a disk comes in.
 
-use transom_queue::{MemoryOptions, MemorySpool, Spool, StoreError};
+use transom_queue::{AdminVerb, Durability, MemoryOptions, MemorySpool, Spool, StoreError};
 use transom_types::InternalMessageId;
 
 use crate::ledger::Ledger;
@@ -26,13 +26,13 @@ fn full_memory_is_freed_by_the_last_copy() {
     let spool = MemorySpool::new(options);
     let mut ledger = Ledger::default();
     let big = |number| Step::Accept { number, recipients: 2, octets: 6_000 };
-    let commit = |ledger: &mut Ledger, step| ledger.commit(&spool, &[step], Default::default());
+    let commit = |ledger: &mut Ledger, step| ledger.commit(&spool, &[step], Durability::Sync);
     let id = commit(&mut ledger, big(1)).expect("room").accepted[0];
     let refused = commit(&mut ledger, big(2)).expect_err("no room");
     assert_eq!(refused.0, StoreError::Full { resource: "octets" });
     let step = Step::Categorize { id, forks: vec![vec![1]] };
     let fork = commit(&mut ledger, step).expect("forks share").forks[0];
-    let remove = |id: InternalMessageId| Step::Admin { id, verb: transom_queue::AdminVerb::Remove };
+    let remove = |id: InternalMessageId| Step::Admin { id, verb: AdminVerb::Remove };
     commit(&mut ledger, remove(id)).expect("removed");
     assert!(commit(&mut ledger, big(3)).is_err(), "the fork still holds the body");
     commit(&mut ledger, remove(fork)).expect("removed");
@@ -45,7 +45,7 @@ fn no_ingest_begins_with_all_messages_in_use() {
     let mut ledger = Ledger::default();
     for number in 0..2 {
         let step = Step::Accept { number, recipients: 1, octets: 10 };
-        ledger.commit(&spool, &[step], Default::default()).expect("commit");
+        ledger.commit(&spool, &[step], Durability::Sync).expect("commit");
     }
     assert_eq!(spool.begin(None).map(drop), Err(StoreError::Full { resource: "messages" }));
 }

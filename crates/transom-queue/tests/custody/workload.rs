@@ -44,7 +44,7 @@ impl Workload {
             10..=12 => vec![self.settle(id, &open, true)],
             13 => vec![self.settle(id, &some, true)],
             // The outcome and the report on it, in one commit.
-            14 | 15 => vec![self.fail(id, &some), self.report()],
+            14 | 15 => vec![Self::fail(id, &some), self.report()],
             16 if open.len() > 1 => {
                 let forks = vec![vec![open[open.len() - 1]], vec![open[0]]];
                 vec![Step::Categorize { id, forks }]
@@ -101,7 +101,7 @@ impl Workload {
         Step::Settle { id, settled: settled.collect(), delay_notified: self.rng.one_in(5) }
     }
 
-    fn fail(&mut self, id: InternalMessageId, places: &[u32]) -> Step {
+    fn fail(id: InternalMessageId, places: &[u32]) -> Step {
         let settled = places.iter().map(|&recipient| Settled {
             recipient,
             outcome: sample_failed(3),

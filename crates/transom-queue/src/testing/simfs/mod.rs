@@ -330,14 +330,14 @@ impl SpoolIo for SimFs {
         if !machine.now.has_dir(path) {
             return Err(gone(path));
         }
-        let files = machine.now.files.iter().filter(|((dir, _), _)| dir == path);
+        let files = machine.now.files_in(path);
         let files = files.map(|((_, name), inode)| {
             let octets = machine.inodes.get(inode).map_or(0, |inode| inode.cached.len());
             let octets = u64::try_from(octets).unwrap_or(u64::MAX);
             DirEntry { name: name.clone(), is_dir: false, octets }
         });
-        let dirs = machine.now.dirs.iter().map(|dir| place(dir)).filter(|(dir, _)| dir == path);
-        let dirs = dirs.map(|(_, name)| DirEntry { name, is_dir: true, octets: 0 });
+        let dirs = machine.now.dirs_in(path);
+        let dirs = dirs.map(|name| DirEntry { name: name.into(), is_dir: true, octets: 0 });
         Ok(files.chain(dirs).collect())
     }
 

@@ -27,6 +27,19 @@ impl Tree {
         path.is_empty() || self.dirs.contains(path)
     }
 
+    pub(super) fn files_in(&self, path: &str) -> impl Iterator<Item = (&Place, &u64)> {
+        let first = (path.to_owned(), String::new());
+        let files = self.files.range(first..);
+        files.take_while(move |((dir, _), _)| dir == path)
+    }
+
+    pub(super) fn dirs_in(&self, path: &str) -> impl Iterator<Item = &str> {
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let dirs = self.dirs.range(prefix.clone()..);
+        let names = dirs.map_while(move |dir| dir.strip_prefix(prefix.as_str()));
+        names.filter(|name| !name.contains('/'))
+    }
+
     pub(super) fn apply(&mut self, change: &Change) {
         match change {
             Change::Create { at, inode } => {
