@@ -9,6 +9,7 @@ use bytes::Bytes;
 use transom_types::{InternalMessageId, Outcome};
 
 use crate::message::{Accepted, Intent, MessageState};
+use crate::seglog::Stats;
 
 /// Where custody lies. The segment log and the in-memory store implement it and pass one suite of
 /// conformance tests.
@@ -52,6 +53,11 @@ pub trait Spool: fmt::Debug + Send + Sync + 'static {
 
     /// How the store is.
     fn health(&self) -> SpoolHealth;
+
+    /// Figures, of a store that keeps them.
+    fn stats(&self) -> Option<Stats> {
+        None
+    }
 }
 
 /// A body on its way in. Dropping it before [`finish`](Self::finish) forgets it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use transom_queue::{
-    AdminVerb, Durability, Op, QueueView, RecoveryReport, Settled, SpoolHealth, StoreError,
+    AdminVerb, Durability, Op, QueueView, RecoveryReport, Settled, SpoolHealth, Stats, StoreError,
 };
 use transom_tracking::{EventId, Source, TrackingEvent};
 use transom_types::{
@@ -203,6 +203,7 @@ impl Transport {
         drop(tokio::time::timeout(ABORT_TIMEOUT, self.core.tasks.wait()).await);
         let core = Arc::clone(&self.core);
         drop(self);
+        let spool = core.spool.stats();
         // Closing the spool and the log waits for the disk.
         let closed = tokio::task::spawn_blocking(move || {
             for sink in &core.sinks {
@@ -211,7 +212,7 @@ impl Transport {
             drop(core);
         });
         drop(closed.await);
-        ShutdownReport { in_time, cut_off }
+        ShutdownReport { in_time, cut_off, spool }
     }
 }
 
@@ -270,6 +271,8 @@ pub struct ShutdownReport {
     pub in_time: bool,
     /// Tasks that were cut off: sessions, attempts. What they were at goes on at the next start.
     pub cut_off: usize,
+    /// The spool's figures, of one that keeps them.
+    pub spool: Option<Stats>,
 }
 
 /// The transport is stopping.

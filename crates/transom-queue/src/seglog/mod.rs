@@ -287,6 +287,10 @@ impl Spool for SegLog {
     fn health(&self) -> SpoolHealth {
         self.shared.health()
     }
+
+    fn stats(&self) -> Option<Stats> {
+        Some(self.shared.stats())
+    }
 }
 
 impl Drop for SegLog {
