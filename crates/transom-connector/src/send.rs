@@ -174,27 +174,30 @@ impl FromStr for SmartHost {
     type Err = ParseSmartHostError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let error = || ParseSmartHostError { found: text.into() };
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(address.into());
-        }
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(SocketAddr::new(ip, Self::PORT_DEFAULT).into());
-        }
-        let split =
-            text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
-        let (host, port) = match split {
-            Some((host, port)) => (host, port.parse().map_err(|_| error())?),
-            None => (text, Self::PORT_DEFAULT),
-        };
-        let host = if host.starts_with('[') {
-            parse_bracketed(host).map(Host::Literal).ok_or_else(error)?
-        } else {
-            let domain = host.parse::<Domain>().ok().and_then(|domain| domain.to_ascii().ok());
-            Host::Domain(domain.ok_or_else(error)?)
-        };
-        Ok(Self { host, port })
+        let parsed = parse_smart_host(text).filter(|host| host.port != 0);
+        parsed.ok_or_else(|| ParseSmartHostError { found: text.into() })
     }
+}
+
+fn parse_smart_host(text: &str) -> Option<SmartHost> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(address.into());
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Some(SocketAddr::new(ip, SmartHost::PORT_DEFAULT).into());
+    }
+    let split =
+        text.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    let (host, port) = match split {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (text, SmartHost::PORT_DEFAULT),
+    };
+    let host = if host.starts_with('[') {
+        Host::Literal(parse_bracketed(host)?)
+    } else {
+        Host::Domain(host.parse::<Domain>().ok()?.to_ascii().ok()?)
+    };
+    Some(SmartHost { host, port })
 }
 
 /// `[192.0.2.1]`, `[IPv6:2001:db8::1]`, and `[2001:db8::1]`, which Exchange writes.

@@ -121,7 +121,8 @@ fn smart_hosts_are_read_with_and_without_port() {
         assert_eq!(host.to_string(), printed, "{text}");
         assert_eq!(printed.parse(), Ok(host), "{text}");
     }
-    for text in ["", ":25", "host:", "host:70000", "host:x", "[192.0.2.1", "[x]:25", "a b"] {
+    let wrong = ["", ":25", "host:", "host:70000", "host:x", "[192.0.2.1", "[x]:25", "a b"];
+    for text in wrong.into_iter().chain(["host:0", "192.0.2.1:0"]) {
         assert!(text.parse::<SmartHost>().is_err(), "{text}");
     }
 }
