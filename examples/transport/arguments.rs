@@ -1,6 +1,8 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use transom::AcceptedDomain;
@@ -38,7 +40,7 @@ pub(crate) struct Arguments {
     pub(crate) relay_from: Vec<RemoteRange>,
     pub(crate) spool: Option<PathBuf>,
     pub(crate) log_dir: Option<PathBuf>,
-    pub(crate) message_size_max: Option<u64>,
+    pub(crate) message_size_max: Option<NonZeroU64>,
     pub(crate) suspend_delivery: bool,
     pub(crate) samples: bool,
     pub(crate) once: bool,
@@ -53,8 +55,9 @@ pub(crate) enum Parsed {
 
 impl Arguments {
     /// Reads the flags. The error is one line that names the flag and the value.
-    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Parsed, String> {
-        let mut words = words;
+    pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
+        let words: Vec<String> = words.map(text).collect::<Result<_, _>>()?;
+        let mut words = words.into_iter();
         let mut arguments = Self { samples: true, ..Self::default() };
         let (mut cert, mut key) = (None, None);
         while let Some(flag) = words.next() {
@@ -78,6 +81,9 @@ impl Arguments {
         }
         if arguments.once && !arguments.samples {
             return Err("--once waits for the samples, which are off".to_owned());
+        }
+        if arguments.once && arguments.suspend_delivery {
+            return Err("--once waits for the samples, which --suspend-delivery holds".to_owned());
         }
         Ok(Parsed::Run(Box::new(arguments)))
     }
@@ -107,6 +113,10 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+fn text(word: OsString) -> Result<String, String> {
+    word.into_string().map_err(|word| format!("{}: is no UTF-8", word.display()))
 }
 
 fn value(flag: &str, words: &mut impl Iterator<Item = String>) -> Result<String, String> {

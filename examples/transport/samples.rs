@@ -21,6 +21,8 @@ use transom::{
     Transport, TransportBuilder, async_trait, send_message,
 };
 
+use crate::say;
+
 /// The domain whose mail this program delivers.
 pub(crate) const OUR_DOMAIN: &str = "contoso.example";
 /// The domain of the second transport, which knows Bob and nobody else.
@@ -84,17 +86,14 @@ impl Samples {
             let results =
                 send_message(server, "client.example".parse()?, &envelope, content).await?;
             for result in results {
-                println!("sample {name}: {}", describe(&result.outcome));
+                say(&format!("sample {name}: {}", describe(&result.outcome)));
             }
         }
         let wanted: BTreeSet<EventId> =
             MESSAGES.iter().flat_map(|(_, _, events)| events.iter().copied()).collect();
         // Two of ours are delivered: the first sample, and the report about the third.
         let good = self.console.wait_for(&wanted, 2, PATIENCE).await;
-        println!(
-            "{}",
-            if good { "every sample has its outcome" } else { "a sample has no outcome" }
-        );
+        say(if good { "every sample has its outcome" } else { "a sample has no outcome" });
         Ok(good)
     }
 
@@ -104,9 +103,12 @@ impl Samples {
     }
 }
 
+/// What the transport answered to the client.
 fn describe(outcome: &transom::types::Outcome) -> String {
-    let status = outcome.status().map(|status| status.reply.to_line()).unwrap_or_default();
-    format!("{}: {status}", outcome.name())
+    match outcome.status() {
+        Some(status) => status.reply.to_line(),
+        None => outcome.name().to_owned(),
+    }
 }
 
 /// The envelope that From and To name.
@@ -130,12 +132,12 @@ pub(crate) async fn show_queues(transport: &Transport) {
         let queues = transport.queues().await.unwrap_or_default();
         let waiting: Vec<_> = queues.iter().filter(|queue| queue.message_count > 0).collect();
         if waiting.is_empty() {
-            println!("the queue is empty");
+            say("the queue is empty");
             return;
         }
         if waiting.iter().all(|queue| queue.inflight == 0) {
             for queue in waiting {
-                println!("{} messages wait for {}", queue.message_count, queue.next_hop);
+                say(&format!("{} messages wait for {}", queue.message_count, queue.next_hop));
             }
             return;
         }
@@ -190,7 +192,7 @@ impl Console {
 
 impl EventSink for Console {
     fn emit(&self, event: &TrackingEvent) {
-        println!("{}", line::to_line(event));
+        say(&line::to_line(event));
         let mut seen = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         seen.0.insert(event.event);
         seen.1 += usize::from(event.event == EventId::Deliver);

@@ -4,11 +4,10 @@ use std::error::Error;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use transom::queue::{RecoveryReport, SegLog, SegLogOptions};
+use transom::queue::RecoveryReport;
 use transom::{
     Certificate, Maildir, ReceiveConnector, ReceiveLimits, ReceiveTls, SendConnector, Transport,
     TransportBuilder,
@@ -16,6 +15,7 @@ use transom::{
 
 use crate::arguments::Arguments;
 use crate::samples::{self, Samples};
+use crate::say;
 
 /// How long a stop waits for what is under way.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -26,12 +26,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let folders = Folders::new(arguments);
+    check_folder("--mail", &folders.mail)?;
+    check_folder("--log-dir", &folders.log)?;
     let samples = if arguments.samples { Some(Samples::start(&folders.root).await?) } else { None };
-    // The port is checked before the spool is touched, by the transport itself.
-    let spool = Arc::new(SegLog::open_dir(&folders.spool, SegLogOptions::default())?);
-    let builder = builder(arguments, &folders, samples.as_ref())?.store(spool.clone());
-    let transport = builder.start().await?;
-    say_where(&transport, &folders);
+    let transport = builder(arguments, &folders, samples.as_ref())?.start().await?;
+    say_where(arguments, &transport, &folders);
     let mut good = true;
     if let Some(samples) = &samples {
         good = samples.send_all(transport.local_addresses()).await?;
@@ -42,20 +41,21 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        println!("stopping");
+        say("stopping");
     }
     let report = transport.shutdown(STOP_DEADLINE).await;
     if let Some(samples) = samples {
         samples.stop(STOP_DEADLINE).await;
     }
     if !report.in_time {
-        println!("{} tasks were cut off; the spool keeps their mail", report.cut_off);
+        say(&format!("{} tasks were cut off; the spool keeps their mail", report.cut_off));
     }
-    let stats = spool.stats();
-    println!(
-        "spool: {} commits, {} batches, {} fsyncs, {} octets written, {} messages left",
-        stats.commits, stats.batches, stats.fsyncs, stats.octets_written, stats.messages
-    );
+    if let Some(stats) = report.spool {
+        say(&format!(
+            "spool: {} commits, {} batches, {} fsyncs, {} octets written, {} messages left",
+            stats.commits, stats.batches, stats.fsyncs, stats.octets_written, stats.messages
+        ));
+    }
     Ok(good)
 }
 
@@ -89,6 +89,7 @@ fn builder(
 ) -> Result<TransportBuilder, Box<dyn Error>> {
     let name = host_name(arguments.samples);
     let mut builder = Transport::builder(&name)
+        .spool(&folders.spool)
         .tracking_log(&folders.log)
         .suspend_delivery(arguments.suspend_delivery)
         .certificate(certificate(arguments, &name)?);
@@ -138,7 +139,7 @@ fn certificate(arguments: &Arguments, name: &str) -> Result<Certificate, Box<dyn
 fn receive_connectors(arguments: &Arguments) -> Vec<ReceiveConnector> {
     let mut limits = ReceiveLimits::default();
     if let Some(octets) = arguments.message_size_max {
-        limits = limits.with_message_octets_max(octets);
+        limits = limits.with_message_octets_max(octets.get());
     }
     let plain = arguments.listen.iter().map(|address| (*address, ReceiveTls::Offered));
     let tls = arguments.listen_tls.iter().map(|address| (*address, ReceiveTls::Implicit));
@@ -159,16 +160,34 @@ fn receive_connectors(arguments: &Arguments) -> Vec<ReceiveConnector> {
     connectors
 }
 
-fn say_where(transport: &Transport, folders: &Folders) {
-    let found: &RecoveryReport = transport.recovery();
-    println!("spool {}: {} messages waited in it", show(&folders.spool), found.messages);
-    println!("mail {}, log {}", show(&folders.mail), show(&folders.log));
-    for address in transport.local_addresses() {
-        println!("listening at {address}; send to it with");
-        println!("  swaks --server {address} --to ann@{}", samples::OUR_DOMAIN);
+/// Folders are made when something is put into them, which is late for somebody who mistyped a
+/// name.
+fn check_folder(flag: &str, folder: &Path) -> Result<(), String> {
+    let there = folder.ancestors().find(|ancestor| ancestor.exists());
+    match there {
+        Some(there) if !there.is_dir() => {
+            Err(format!("{flag} {}: {} is no folder", folder.display(), there.display()))
+        }
+        _ => Ok(()),
     }
 }
 
-fn show(path: &Path) -> std::path::Display<'_> {
-    path.display()
+fn say_where(arguments: &Arguments, transport: &Transport, folders: &Folders) {
+    let found: &RecoveryReport = transport.recovery();
+    let show = |folder: &PathBuf| folder.display().to_string();
+    say(&format!("spool {}: {} messages waited in it", show(&folders.spool), found.messages));
+    say(&format!("mail {}, log {}", show(&folders.mail), show(&folders.log)));
+    let domains = arguments.accepted_domains.iter().chain(&arguments.relay_domains);
+    let domain = domains.map(|accepted| accepted.domain.to_string()).next();
+    let domain = domain.or_else(|| arguments.samples.then(|| samples::OUR_DOMAIN.to_owned()));
+    let tls = |address| arguments.listen_tls.contains(address);
+    for address in transport.local_addresses() {
+        let Some(domain) = &domain else {
+            say(&format!("listening at {address}; no --accepted-domain and no --relay-domain"));
+            continue;
+        };
+        let how = if tls(address) { " --tls-on-connect" } else { "" };
+        say(&format!("listening at {address}; send to it with"));
+        say(&format!("  swaks --server {address}{how} --to ann@{domain}"));
+    }
 }
