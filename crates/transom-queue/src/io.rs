@@ -19,7 +19,8 @@ pub trait SpoolIo: fmt::Debug + Send + Sync + 'static {
     /// `AlreadyExists` for [`OpenMode::CreateNew`], `NotFound` for the others.
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Arc<dyn SpoolFile>>;
 
-    /// Renames a file within the spool; durable after [`fsync_dir`](Self::fsync_dir) of the folders.
+    /// Renames a file within the spool; durable after [`fsync_dir`](Self::fsync_dir) of the
+    /// folders.
     ///
     /// # Errors
     ///

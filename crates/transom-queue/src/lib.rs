@@ -1,4 +1,78 @@
 //! Custody of mail: durable spool, scheduler, settlement.
+//!
+//! From the moment a message is accepted until each of its recipients has an outcome, this crate
+//! knows where it is: on the disk in a [`Spool`], in memory in a [`Scheduler`], and at the end of
+//! an attempt in [`settle`].
+//!
+//! It is not a server: no socket, no clock and no task is here. The program that drives it gives
+//! the time and does what it is told. Nor does it know how mail is routed; it takes the next hop
+//! that was chosen.
+//!
+//! ```text
+//! begin, write, finish          commit([Accept])                      "250 OK"
+//! content -----> Ingest -----> Ingested -----> Spool (durable) -----------^
+//!                                                |   ^
+//!                         Scheduler <- Enqueue --+   | commit([Settle, Accept(report)])
+//!                             |                      |
+//!                             +-> attempt -> settle -+
+//! ```
+//!
+//! ```
+//! use std::time::SystemTime;
+//! use transom_queue::*;
+//! # use transom_queue::testing::{block_on, sample_message};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path();
+//! # block_on(async {
+//! let spool = SegLog::open_dir(path, SegLogOptions::default())?;
+//! let report = spool.load(&mut |message| println!("{} waits", message.id))?;
+//! assert_eq!(report.messages, 0);
+//!
+//! let mut ingest = spool.begin(None)?;
+//! let id = ingest.id();
+//! ingest.write(b"Subject: hello\r\n\r\n").await?;
+//! let body = ingest.finish().await?;
+//! # let message = sample_message(1, 1, body.octets());
+//! let accept = Op::Accept(Box::new(Accept { body, message }));
+//! spool.commit(vec![accept], Durability::Sync).await?;
+//! // Now the message survives any crash, and "250" may be said.
+//! assert_eq!(spool.open(id).await?.content.octets(), 18);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What [`SegLog`] promises
+//!
+//! - A commit that was answered is there after any crash; one that was not is there whole or not
+//!   at all. Commits that wait at the same time share one write and one sync.
+//! - What has ended stays ended, whatever the disk kept of writes that were not synced.
+//! - Octets that do not verify are never served. They are set aside in `quarantine/` with a note,
+//!   never deleted, and never stop a start.
+//! - An [`Intent`] is answered when the system has it: it survives a killed process, not a power
+//!   cut within the next second. [`RecoveryReport::power_cut`] says when that may have happened.
+//!
+//! It assumes of the medium that a sync that returned holds, and that a write that was cut off
+//! leaves each octet either old or new.
+//!
+//! # Errors and limits
+//!
+//! [`OpenError`] and [`StoreError`] name the thing that failed. After a failed write or sync the
+//! spool takes nothing more ([`SpoolHealth::Failed`]) and can still be read. Every limit is a field
+//! of [`SegLogOptions`], [`MemoryOptions`] or [`SchedulerOptions`] with its default and reason.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `testing` | the simulated disk and the conformance suite, for tests of stores |
+//!
+//! # Standards
+//!
+//! | document | what of it |
+//! |---|---|
+//! | RFC 5321 §4.2.5, §4.5.4, §6.1 | custody after 250, retries, reports |
+//! | RFC 1047 | the reply that is lost after the content: `InDoubt` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod apply;

@@ -273,7 +273,10 @@ mod tests {
     fn frames_end_at_multiples_of_eight() {
         for len in 0..64 {
             let octets = frame_octets(len);
-            assert!(octets % 8 == 0 && (52 + len..60 + len).contains(&octets), "{len}: {octets}");
+            assert!(
+                octets.is_multiple_of(8) && (52 + len..60 + len).contains(&octets),
+                "{len}: {octets}"
+            );
         }
         assert_eq!(frame_octets(u64::MAX), u64::MAX);
     }

@@ -1,8 +1,10 @@
 //! [`SegLog`]: custody in an append-only log of segment files.
 //!
 //! ```text
-//! commit(ops) ── encode ──► pending ──► committer ──► batch ──► segment file, fdatasync ──► answers
-//! begin, write ─ in memory, or tmp/ and blob/ ┘            └──► index ◄── open, load
+//! commit(ops) --> encode --> pending --> committer --> batch --> file, fdatasync --> answers
+//!                               ^                                          |
+//! begin, write --> memory, or tmp/ and blob/                    index <----+
+//!                                                 open, load -----^
 //! ```
 //!
 //! What a part does stands over it: [`frame`] and the records, [`committer`] and [`stage`] write,

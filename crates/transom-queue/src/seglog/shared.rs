@@ -39,7 +39,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub(super) groups: VecDeque<Group>,
-    /// The committer's thread sleeps: a wake-up costs a system call, so it is not given for nothing.
+    /// The committer's thread sleeps. A wake-up costs a system call, so none is given for
+    /// nothing.
     pub(super) waiting: bool,
     /// The log is being closed: no more is taken.
     pub(super) closing: bool,

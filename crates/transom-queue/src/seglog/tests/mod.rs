@@ -1,5 +1,6 @@
 //! The log on the real file system.
 
+mod limits;
 mod records;
 
 use std::time::{Duration, SystemTime};
