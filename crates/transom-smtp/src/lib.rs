@@ -58,4 +58,5 @@
 
 pub mod client;
 pub mod codec;
+pub mod sasl;
 pub mod server;
