@@ -20,6 +20,7 @@ use crate::categorize::Submitted;
 use crate::clock::Clock;
 use crate::dispatcher::Request;
 use crate::tls::Tls;
+use crate::wire::BufferPool;
 
 /// What all tasks of a transport share. Nothing in it changes but what has its own lock.
 pub(crate) struct Core {
@@ -35,6 +36,7 @@ pub(crate) struct Core {
     pub(crate) identity: LocalIdentity,
     pub(crate) settle_policy: SettlePolicy,
     pub(crate) cache: BodyCache,
+    pub(crate) buffers: Arc<BufferPool>,
     /// To the categorizer. Full: sessions wait with their `250`, which stops their peers.
     pub(crate) submission: mpsc::Sender<Submitted>,
     /// To the dispatcher. Full: categorizer and connections wait.

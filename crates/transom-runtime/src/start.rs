@@ -153,6 +153,7 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
         resolver,
         tls,
         cache: BodyCache::default(),
+        buffers: Arc::default(),
         submission,
         dispatcher,
         stop: CancellationToken::new(),

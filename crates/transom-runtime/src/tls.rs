@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use transom_types::RemoteHost;
 
 use crate::wire::Stream;
 
@@ -161,11 +162,15 @@ impl Tls {
     pub(crate) async fn connect(
         &self,
         stream: Box<dyn Stream>,
-        host: &str,
+        host: &RemoteHost,
     ) -> io::Result<(Box<dyn Stream>, String)> {
         let Some(connector) = &self.connector else { return Err(no_tls()) };
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| io::Error::other("the host name does not fit into a handshake"))?;
+        // A host without a name, an address literal, is called by its address.
+        let name = match (ServerName::try_from(host.name.clone()), host.address) {
+            (Ok(name), _) => name,
+            (Err(_), Some(address)) => ServerName::from(address.ip()),
+            (Err(_), None) => return Err(io::Error::other("the host has no usable name")),
+        };
         let stream = in_time(connector.connect(name, stream)).await?;
         let agreed = describe(stream.get_ref().1);
         Ok((Box::new(stream), agreed))

@@ -5,6 +5,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -44,9 +45,33 @@ pub(crate) enum Filled {
     Stopping,
 }
 
+/// Buffers for reading that no connection holds at the moment. A connection that waits gives its
+/// buffer back, so there are as many as connections that have something to read.
+#[derive(Debug, Default)]
+pub(crate) struct BufferPool(Mutex<Vec<BytesMut>>);
+
+/// Buffers kept for reuse: more than run at once on any machine, 4 MiB in all.
+const POOLED_MAX: usize = 64;
+
+impl BufferPool {
+    fn take(&self) -> BytesMut {
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, mut buffer: BytesMut) {
+        buffer.clear();
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOLED_MAX && buffer.capacity() > 0 {
+            pool.push(buffer);
+        }
+    }
+}
+
 /// A stream with its two buffers, its timer and the order to stop.
 pub(crate) struct Wire {
     stream: Box<dyn Stream>,
+    pool: Arc<BufferPool>,
     input: BytesMut,
     out: Vec<u8>,
     timer: Pin<Box<Sleep>>,
@@ -56,9 +81,15 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// A fresh connection. `now` arms the timer at first; `stop` ends waits once.
-    pub(crate) fn new(stream: Box<dyn Stream>, now: Instant, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        stream: Box<dyn Stream>,
+        pool: Arc<BufferPool>,
+        now: Instant,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             stream,
+            pool,
             input: BytesMut::new(),
             out: Vec::new(),
             timer: Box::pin(tokio::time::sleep_until(now.into())),
@@ -113,6 +144,9 @@ impl Wire {
         cx: &mut Context<'_>,
         deadline: Option<Instant>,
     ) -> Poll<io::Result<Filled>> {
+        if self.input.capacity() == 0 {
+            self.input = self.pool.take();
+        }
         self.input.reserve(READ_OCTETS);
         let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input);
         match read {
@@ -123,7 +157,7 @@ impl Wire {
         }
         if self.input.is_empty() {
             // A connection that waits holds no buffer.
-            self.input = BytesMut::new();
+            self.pool.give_back(std::mem::take(&mut self.input));
         }
         if let Some(stopping) = &mut self.stopping
             && stopping.as_mut().poll(cx).is_ready()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use transom_agent::DirectoryAnswer;
 use transom_connector::{ReceiveConnector, ReceiveLimits, RecipientClass, Rights};
 use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
@@ -48,6 +49,7 @@ pub(super) struct Reception {
     esmtp: bool,
     tls: Option<String>,
     transaction: Option<MailTransaction>,
+    durable: Option<Durable>,
 }
 
 struct MailTransaction {
@@ -55,6 +57,14 @@ struct MailTransaction {
     parameters: MailParameters,
     recipients: Vec<Recipient>,
     intake: Option<Intake>,
+}
+
+/// A message in our custody that nobody knows of yet.
+struct Durable {
+    id: InternalMessageId,
+    message: Arc<Accepted>,
+    /// Its content, where it is in memory.
+    content: Option<Bytes>,
 }
 
 /// Content on its way into the spool.
@@ -87,6 +97,7 @@ impl Reception {
             esmtp: false,
             tls: None,
             transaction: None,
+            durable: None,
         }
     }
 
@@ -248,7 +259,7 @@ impl Reception {
         }
     }
 
-    async fn take_custody(&self, transaction: MailTransaction) -> Result<Reply, Reply> {
+    async fn take_custody(&mut self, transaction: MailTransaction) -> Result<Reply, Reply> {
         let Some(intake) = transaction.intake else { return Err(local_error()) };
         if let Some(error) = intake.failed {
             return Err(store_reply(&error));
@@ -290,14 +301,23 @@ impl Reception {
             .await
             .map_err(|error| store_reply(&error))?;
         let reply = self.queued_reply(&message, id);
-        let message = Arc::new(message);
+        // Of messages sent without waiting for replies, the one before is told first.
+        self.submit().await;
+        self.durable = Some(Durable { id, message: Arc::new(message), content });
+        Ok(reply)
+    }
+
+    /// Tells of the message that became durable and gives it to the categorizer. Called when its
+    /// reply has left, so that no client waits for it.
+    pub(super) async fn submit(&mut self) {
+        let Some(Durable { id, message, content }) = self.durable.take() else { return };
         self.core.emit(&self.receive_event(&message, id));
         if let Some(content) = content {
             self.core.cache.insert(id, Fresh { message: Arc::clone(&message), content });
         }
-        // The message is durable; a transport that is stopping finds it again at its next start.
-        drop(self.core.submission.send(Submitted::fresh(&self.core, id, message)).await);
-        Ok(reply)
+        // The message is durable: a transport that is stopping finds it at its next start.
+        let submitted = Submitted::fresh(&self.core, id, message);
+        drop(self.core.submission.send(submitted).await);
     }
 
     fn check_hops(&self, received: u32, own: u32) -> Result<(), Reply> {

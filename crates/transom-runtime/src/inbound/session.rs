@@ -50,10 +50,12 @@ pub(crate) async fn serve(
         }
     }
     let now = core.clock.now();
-    let wire = Wire::new(stream, now, core.stop.clone());
+    let wire = Wire::new(stream, Arc::clone(&core.buffers), now, core.stop.clone());
     let session = ServerSession::new(config, implicit, now);
     let mut driver = Driver { core, wire, session, reception };
-    match driver.run().await {
+    let ended = driver.run().await;
+    driver.reception.submit().await;
+    match ended {
         Ok(close) => {
             tracing::debug!(%peer, ?close, "session ended");
             driver.wire.close().await;
@@ -130,7 +132,9 @@ impl Driver {
                 Output::StartTls => self.start_tls().await?,
                 Output::Wait(deadline) => {
                     self.wire.consume(consumed);
-                    self.wire.flush().await?;
+                    let written = self.wire.flush().await;
+                    self.reception.submit().await;
+                    written?;
                     self.wait(deadline).await?;
                 }
                 Output::Close(close) => return Ok(close),

@@ -88,8 +88,8 @@ impl Connection {
     async fn start_tls(&mut self) {
         let upgraded = match self.wire.flush().await {
             Ok(()) => {
-                let (tls, name) = (self.tls.clone(), self.host.name.clone());
-                let upgrade = async |clear| Ok(tls.connect(clear, &name).await?.0);
+                let (tls, host) = (self.tls.clone(), self.host.clone());
+                let upgrade = async |clear| Ok(tls.connect(clear, &host).await?.0);
                 self.wire.upgrade(upgrade).await
             }
             Err(error) => Err(error),

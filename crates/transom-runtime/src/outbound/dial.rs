@@ -23,7 +23,7 @@ use super::connection::{Connection, Reached};
 use crate::clock::{Clock, SystemClock};
 use crate::core::Core;
 use crate::tls::Tls;
-use crate::wire::Wire;
+use crate::wire::{BufferPool, Wire};
 
 /// How long a connection may take to be made: longer than a lost SYN needs twice, short enough
 /// for the next address to have its turn.
@@ -79,6 +79,7 @@ async fn dial_address(
         address,
         clock: Arc::clone(&core.clock),
         tls: core.tls.clone(),
+        buffers: Arc::clone(&core.buffers),
         stop: core.stop.clone(),
     };
     match dialing.open(tls).await {
@@ -98,6 +99,7 @@ struct Dialing {
     address: SocketAddr,
     clock: Arc<dyn Clock>,
     tls: Tls,
+    buffers: Arc<BufferPool>,
     stop: CancellationToken,
 }
 
@@ -126,7 +128,7 @@ impl Dialing {
         let helo = helo.map_err(|error| Unready::Other(unreachable_host(&error.to_string())))?;
         let config = ClientConfig::new(helo, self.remote.clone()).with_tls(tls);
         let mut connection = Connection::new(
-            Wire::new(Box::new(stream), now, self.stop.clone()),
+            Wire::new(Box::new(stream), Arc::clone(&self.buffers), now, self.stop.clone()),
             ClientSession::new(config, now),
             Arc::clone(&self.clock),
             self.tls.clone(),
@@ -214,6 +216,7 @@ pub async fn send_message(
         address: server,
         clock: Arc::new(SystemClock),
         tls: none,
+        buffers: Arc::default(),
         stop: CancellationToken::new(),
     };
     let opened = dialing.open(ClientTls::Never).await;

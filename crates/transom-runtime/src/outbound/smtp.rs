@@ -28,9 +28,13 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
         let queue = dispatch.queue;
         if let Some(at_hand) = load(&core, &dispatch).await {
             let (kept, results) = attempt(&core, connection.take(), &dispatch, &at_hand).await;
-            connection = kept.filter(|kept| may_go_on(&core, kept, &dispatch));
+            let full = kept.as_ref().is_some_and(|kept| is_full(&core, kept, &dispatch));
+            connection = kept;
             tell_last_error(&core, &dispatch, &results).await;
             settle(&core, dispatch, at_hand, results);
+            if full {
+                break;
+            }
         }
         // Without a connection this task ends; the scheduler begins a new one when it is time.
         let Some(open) = &mut connection else { return };
@@ -47,10 +51,11 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
     }
 }
 
-fn may_go_on(core: &Core, connection: &Connection, dispatch: &Dispatch) -> bool {
+/// Whether a connection takes no further message, by our number or by the peer's.
+fn is_full(core: &Core, connection: &Connection, dispatch: &Dispatch) -> bool {
     let connector = core.config.send_connector(&dispatch.next_hop.connector);
     let most = connector.map_or(1, |connector| connector.messages_per_connection);
-    connection.is_ready() && (most == 0 || connection.messages < most)
+    !connection.is_ready() || (most > 0 && connection.messages >= most)
 }
 
 /// A queue shows what last kept it from delivering.
