@@ -5,7 +5,6 @@
 //! disk puts new mail off, and `room` says so before a test can fail of it.
 #![expect(
     clippy::disallowed_methods,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
