@@ -20,6 +20,21 @@ pub struct Envelope {
     pub recipients: Vec<Recipient>,
 }
 
+impl Envelope {
+    /// An envelope without parameters.
+    pub fn new(
+        reverse_path: impl Into<ReversePath>,
+        recipients: impl IntoIterator<Item = impl Into<ForwardPath>>,
+    ) -> Self {
+        let recipient = |path| Recipient::from(Into::<ForwardPath>::into(path));
+        Self {
+            reverse_path: reverse_path.into(),
+            parameters: MailParameters::default(),
+            recipients: recipients.into_iter().map(recipient).collect(),
+        }
+    }
+}
+
 /// One RCPT command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a RCPT command is a path and its parameters")]
