@@ -1,11 +1,15 @@
 //! Delivery agents: the last hop of a message inside the host program.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use transom_types::{Envelope, InternalMessageId, NetworkMessageId, RecipientResult};
+use transom_types::{
+    AttemptStage, EnhancedStatusCode, Envelope, InternalMessageId, NetworkMessageId, Outcome,
+    RecipientResult, Reply, ReplyCode, Status,
+};
 
 use crate::ContentSource;
 
@@ -39,7 +43,8 @@ pub struct DeliveryItem<'a> {
     pub envelope: &'a Envelope,
     /// Places in [`Envelope::recipients`] that are to be delivered.
     pub recipients: &'a [u32],
-    /// The content, trace fields of this host included, `Return-Path` not.
+    /// The content, trace fields of this host included, `Return-Path` not. A
+    /// [`ContentReader`](crate::ContentReader) reads it from start to end.
     pub content: Arc<dyn ContentSource>,
     /// When this host took custody.
     pub received_at: SystemTime,
@@ -69,6 +74,34 @@ impl<'a> DeliveryItem<'a> {
     /// The key of this message for the recipient at `recipient` in the envelope.
     pub fn key_for(&self, recipient: u32) -> IdempotencyKey {
         self.key.for_recipient(recipient)
+    }
+
+    /// The answer where every recipient has its copy, and all of them survive a power loss.
+    pub fn delivered(&self) -> Vec<RecipientResult> {
+        let code = EnhancedStatusCode::success(1, 5);
+        let reply = Reply::new(ReplyCode::OK, code, "delivered");
+        self.all(&Outcome::Delivered(Status::local(AttemptStage::Agent, reply)))
+    }
+
+    /// The answer where no recipient can have its copy now: they are tried again. `why` stands in
+    /// logs, and in the report when time runs out.
+    pub fn deferred(&self, why: impl Into<Cow<'static, str>>) -> Vec<RecipientResult> {
+        let reply = Reply::new(ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(3, 0), why);
+        self.all(&Outcome::Deferred(Status::local(AttemptStage::Agent, reply)))
+    }
+
+    /// The answer where no recipient will ever have its copy. `why` stands in the report that the
+    /// sender gets.
+    pub fn failed(&self, why: impl Into<Cow<'static, str>>) -> Vec<RecipientResult> {
+        let code = EnhancedStatusCode::permanent(3, 0);
+        let reply = Reply::new(ReplyCode::TRANSACTION_FAILED, code, why);
+        self.all(&Outcome::Failed(Status::local(AttemptStage::Agent, reply)))
+    }
+
+    /// One outcome for all; agents whose recipients differ make a [`RecipientResult`] for each.
+    fn all(&self, outcome: &Outcome) -> Vec<RecipientResult> {
+        let result = |&recipient| RecipientResult { recipient, outcome: outcome.clone() };
+        self.recipients.iter().map(result).collect()
     }
 }
 
@@ -125,6 +158,8 @@ impl fmt::Display for IdempotencyKey {
 
 #[cfg(test)]
 mod tests {
+    use transom_types::{Mailbox, ReversePath};
+
     use super::*;
 
     const KEY: IdempotencyKey =
@@ -151,6 +186,26 @@ mod tests {
         let text = longest.for_recipient(u32::MAX).to_string();
         assert_eq!(text.len(), IdempotencyKey::OCTETS_MAX);
         assert!(text.bytes().all(|octet| octet == b'-' || octet.is_ascii_hexdigit()));
+    }
+
+    #[test]
+    fn an_answer_for_all_names_every_recipient_once() {
+        let to = ["a@contoso.com", "b@elsewhere.example", "c@contoso.com"];
+        let to = to.map(|mailbox| mailbox.parse::<Mailbox>().unwrap());
+        let envelope = Envelope::new(ReversePath::Null, to);
+        let content = Arc::new(bytes::Bytes::new());
+        let item = DeliveryItem::new(KEY, &envelope, &[0, 2], content, SystemTime::UNIX_EPOCH);
+        for (answer, name, code) in [
+            (item.delivered(), "delivered", "2.1.5"),
+            (item.deferred("the disk is full"), "deferred", "4.3.0"),
+            (item.failed("no such shelf"), "failed", "5.3.0"),
+        ] {
+            assert_eq!(answer.iter().map(|result| result.recipient).collect::<Vec<_>>(), [0, 2]);
+            for result in answer {
+                assert_eq!(result.outcome.name(), name);
+                assert_eq!(result.outcome.status().unwrap().code.to_string(), code);
+            }
+        }
     }
 
     #[test]

@@ -14,27 +14,27 @@
 //! A delivery agent in a few lines:
 //!
 //! ```
-//! use transom_agent::{DeliveryAgent, DeliveryItem, async_trait};
-//! use transom_types::{
-//!     AttemptStage, EnhancedStatusCode, Outcome, RecipientResult, Reply, ReplyCode, Status,
+//! use std::io::Read as _;
+//!
+//! use transom_agent::{
+//!     ContentReader, DeliveryAgent, DeliveryItem, RecipientResult, async_trait,
 //! };
 //!
-//! struct Discard;
+//! struct Printer;
 //!
 //! #[async_trait]
-//! impl DeliveryAgent for Discard {
+//! impl DeliveryAgent for Printer {
 //!     fn name(&self) -> &str {
-//!         "discard"
+//!         "printer"
 //!     }
 //!
 //!     async fn deliver(&self, item: DeliveryItem<'_>) -> Vec<RecipientResult> {
-//!         let done = Reply::new(ReplyCode::OK, EnhancedStatusCode::success(1, 5), "discarded");
-//!         let status = Status::local(AttemptStage::Agent, done);
-//!         let result = |recipient: &u32| RecipientResult {
-//!             recipient: *recipient,
-//!             outcome: Outcome::Delivered(status.clone()),
-//!         };
-//!         item.recipients.iter().map(result).collect()
+//!         let mut text = Vec::new();
+//!         if let Err(error) = ContentReader::new(&*item.content).read_to_end(&mut text) {
+//!             return item.deferred(format!("cannot read the content: {error}"));
+//!         }
+//!         println!("{}", String::from_utf8_lossy(&text));
+//!         item.delivered()
 //!     }
 //! }
 //! ```
@@ -63,3 +63,5 @@ pub use async_trait::async_trait;
 pub use content::{ContentReader, ContentSource};
 pub use delivery::{DeliveryAgent, DeliveryItem, IdempotencyKey};
 pub use directory::{Directory, DirectoryAnswer, DirectoryUnavailable};
+/// What an agent answers for a recipient.
+pub use transom_types::RecipientResult;
