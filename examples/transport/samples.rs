@@ -13,9 +13,7 @@ use transom::agent::{DirectoryAnswer, DirectoryUnavailable};
 use transom::connector::SmartHost;
 use transom::message::HeaderSection;
 use transom::tracking::{EventId, line};
-use transom::types::{
-    AddressLiteral, Envelope, ForwardPath, Host, MailParameters, Mailbox, Recipient,
-};
+use transom::types::{AddressLiteral, Envelope, Host, Mailbox};
 use transom::{
     AcceptedDomain, Directory, EventSink, Maildir, ReceiveConnector, SendConnector, TrackingEvent,
     Transport, TransportBuilder, async_trait, send_message,
@@ -119,11 +117,7 @@ fn envelope_of(content: &[u8]) -> Result<Envelope, Box<dyn Error>> {
         let address = value.split(['<', '>']).nth(1).ok_or("no address in angle brackets")?;
         Ok(address.parse()?)
     };
-    Ok(Envelope {
-        reverse_path: mailbox("From")?.into(),
-        parameters: MailParameters::default(),
-        recipients: vec![Recipient::from(ForwardPath::from(mailbox("To")?))],
-    })
+    Ok(Envelope::new(mailbox("From")?.into(), [mailbox("To")?.into()]))
 }
 
 /// What waits in the queues of a transport, when what is just over has left them.

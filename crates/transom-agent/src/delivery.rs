@@ -158,7 +158,7 @@ impl fmt::Display for IdempotencyKey {
 
 #[cfg(test)]
 mod tests {
-    use transom_types::{Mailbox, ReversePath};
+    use transom_types::ReversePath;
 
     use super::*;
 
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn an_answer_for_all_names_every_recipient_once() {
-        let to = ["a@contoso.com", "b@elsewhere.example", "c@contoso.com"];
-        let to = to.map(|mailbox| mailbox.parse::<Mailbox>().unwrap());
+        let to = ["<a@contoso.com>", "<b@elsewhere.example>", "<c@contoso.com>"];
+        let to = to.map(|path| path.parse().unwrap());
         let envelope = Envelope::new(ReversePath::Null, to);
         let content = Arc::new(bytes::Bytes::new());
         let item = DeliveryItem::new(KEY, &envelope, &[0, 2], content, SystemTime::UNIX_EPOCH);

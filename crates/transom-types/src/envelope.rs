@@ -22,16 +22,22 @@ pub struct Envelope {
 
 impl Envelope {
     /// An envelope without parameters.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use transom_types::Envelope;
+    ///
+    /// let to = ["<ann@contoso.com>".parse()?, "<bob@contoso.com>".parse()?];
+    /// let envelope = Envelope::new("<carl@fabrikam.com>".parse()?, to);
+    /// assert_eq!(envelope.recipients.len(), 2);
+    /// # Ok(()) }
+    /// ```
     pub fn new(
-        reverse_path: impl Into<ReversePath>,
-        recipients: impl IntoIterator<Item = impl Into<ForwardPath>>,
+        reverse_path: ReversePath,
+        recipients: impl IntoIterator<Item = ForwardPath>,
     ) -> Self {
-        let recipient = |path| Recipient::from(Into::<ForwardPath>::into(path));
-        Self {
-            reverse_path: reverse_path.into(),
-            parameters: MailParameters::default(),
-            recipients: recipients.into_iter().map(recipient).collect(),
-        }
+        let recipients = recipients.into_iter().map(Recipient::from).collect();
+        Self { reverse_path, parameters: MailParameters::default(), recipients }
     }
 }
 
