@@ -1,0 +1,20 @@
+//! A whole transport over real sockets on loopback, against peers that follow a script.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod agent;
+mod dns;
+mod inbound;
+mod lifecycle;
+mod limits;
+mod outbound;
+mod peer;
+mod retry;
+mod spool;
+mod support;
+mod tls;

@@ -1,0 +1,90 @@
+//! A disk that fails, or that is nearly full.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use transom_queue::io::Space;
+use transom_queue::testing::{CrashKind, FakeSpace, SimFs};
+use transom_queue::{DirIo, DiskLevel, SegLog, SegLogOptions, SpoolHealth};
+use transom_tracking::EventId;
+
+use crate::support::{Client, Events, Mailbox, address, eventually, message, node, stop, submit};
+
+const FROM: &str = "sender@contoso.example";
+const TO: &str = "b@contoso.example";
+const GIB: u64 = 1 << 30;
+
+fn seg_log(disk: &SimFs) -> Arc<SegLog> {
+    Arc::new(SegLog::open(Arc::new(disk.clone()), SegLogOptions::default()).unwrap())
+}
+
+#[tokio::test]
+async fn nearly_full_disk_puts_senders_off_until_there_is_room() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let folder = tempfile::tempdir().unwrap();
+    let space = |free: u64| Space { total: 100 * GIB, free };
+    let disk = FakeSpace::new(Arc::new(DirIo::open(folder.path()).unwrap()), space(5 * GIB));
+    let spool = SegLog::open(Arc::new(disk.clone()), SegLogOptions::default()).unwrap();
+    let transport = node(&events, &mailbox).store(Arc::new(spool)).start().await.unwrap();
+    let medium = SpoolHealth::Serving { level: DiskLevel::Medium };
+    eventually("the level is known", async || transport.spool_health() == medium).await;
+    let mut client = Client::ready(address(&transport)).await;
+    client.expect(&format!("MAIL FROM:<{FROM}>"), "452 4.3.1").await;
+    disk.set_space(space(50 * GIB));
+    let normal = SpoolHealth::Serving { level: DiskLevel::Normal };
+    eventually("there is room", async || transport.spool_health() == normal).await;
+    let reply = client.submit(FROM, &[TO], &message("room")).await;
+    assert!(reply.starts_with("250 2.6.0"), "{reply}");
+    mailbox.read(TO).await;
+    stop(transport).await;
+}
+
+#[tokio::test]
+async fn failing_disk_is_a_451_and_loses_nothing_that_was_taken() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let disk = SimFs::new(2);
+    let transport =
+        node(&events, &mailbox).store(seg_log(&disk)).suspend_delivery(true).start().await.unwrap();
+    submit(address(&transport), FROM, &["kept@contoso.example"], "kept").await;
+    disk.fail_fdatasync_at(disk.counts().fdatasync + 1);
+    let mut client = Client::ready(address(&transport)).await;
+    let reply = client.submit(FROM, &[TO], &message("lost")).await;
+    assert!(reply.starts_with("451 4.3.0"), "{reply}");
+    assert!(matches!(transport.spool_health(), SpoolHealth::Failed { .. }));
+    client.expect(&format!("MAIL FROM:<{FROM}>"), "451 4.3.0").await;
+    assert_eq!(events.count(EventId::Receive), 1);
+    drop(client);
+    let _ = transport.shutdown(Duration::from_secs(5)).await;
+    // The next start finds what was taken and nothing else.
+    let events = Events::default();
+    let disk = disk.crash(CrashKind::Kill);
+    let transport = node(&events, &mailbox).store(seg_log(&disk)).start().await.unwrap();
+    assert_eq!(transport.recovery().messages, 1);
+    mailbox.read("kept@contoso.example").await;
+    events.wait(EventId::Deliver, 1).await;
+    assert_eq!(mailbox.mail().len(), 1);
+    stop(transport).await;
+}
+
+#[tokio::test]
+async fn outcome_that_cannot_be_written_down_does_not_hold_up_the_stop() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let disk = SimFs::new(3);
+    let transport =
+        node(&events, &mailbox).store(seg_log(&disk)).suspend_delivery(true).start().await.unwrap();
+    submit(address(&transport), FROM, &[TO], "doubt").await;
+    disk.fail_fdatasync_at(disk.counts().fdatasync + 1);
+    transport.resume_delivery().await.unwrap();
+    mailbox.read(TO).await;
+    let failed = async || matches!(transport.spool_health(), SpoolHealth::Failed { .. });
+    eventually("the spool fails", failed).await;
+    assert_eq!(events.count(EventId::Deliver), 0);
+    stop(transport).await;
+    // What was not written down did not happen: the message is there and is delivered again.
+    let events = Events::default();
+    let disk = disk.crash(CrashKind::Kill);
+    let transport = node(&events, &mailbox).store(seg_log(&disk)).start().await.unwrap();
+    assert_eq!(transport.recovery().messages, 1);
+    events.wait(EventId::Deliver, 1).await;
+    stop(transport).await;
+}
