@@ -10,7 +10,7 @@ use transom_types::{HoldInterval, Reply, ReplyCode, Timestamp};
 ///
 /// ```
 /// use transom_smtp::codec::ehlo::{Capabilities, SizeLimit};
-/// use transom_types::{HoldInterval, Reply, ReplyCode, Timestamp};
+/// use transom_types::{Reply, ReplyCode};
 ///
 /// let reply = Reply::bare(ReplyCode::OK, "mx.example\nSIZE 1000\nPIPELINING\nXNEWS at ten");
 /// let offered = Capabilities::from_reply(&reply);
@@ -78,8 +78,13 @@ pub struct Capabilities {
     pub other: Vec<String>,
 }
 
-/// The largest value of a limit that can be told.
+/// Largest value of a limit.
 const LIMIT_VALUE_MAX: u32 = 999_999;
+
+/// [RFC 9422 §4.1] six digits at most, the first of them not 0. What needs more is not told.
+fn is_limit(value: u32) -> bool {
+    (1..=LIMIT_VALUE_MAX).contains(&value)
+}
 
 /// What stands behind `SIZE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,7 +175,7 @@ impl Capabilities {
     }
 
     /// [RFC 9422 §4.1] `limit-name [ "=" value ]`; limits that are not known are kept, known ones
-    /// without a number above 0 are passed over.
+    /// without a number from 1 to 999,999 are passed over.
     fn take_limit(&mut self, word: &str) {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         let field = match name.to_ascii_uppercase().as_str() {
@@ -179,7 +184,7 @@ impl Capabilities {
             "RCPTDOMAINMAX" => &mut self.recipient_domains_max,
             _ => return self.other_limits.push(word.to_owned()),
         };
-        if let Some(value) = value.parse().ok().filter(|&value| value > 0) {
+        if let Some(value) = value.parse().ok().filter(|&value| is_limit(value)) {
             *field = Some(value);
         }
     }
@@ -235,7 +240,10 @@ impl Capabilities {
             ("MAILMAX", self.transactions_max),
             ("RCPTDOMAINMAX", self.recipient_domains_max),
         ];
-        let known = known.into_iter().filter_map(|(name, max)| Some(format!("{name}={}", max?)));
+        let known = known.into_iter().filter_map(|(name, max)| {
+            let max = max.filter(|&value| is_limit(value))?;
+            Some(format!("{name}={max}"))
+        });
         known.chain(self.other_limits.iter().cloned()).collect()
     }
 }
@@ -356,7 +364,7 @@ mod tests {
 
     #[test]
     fn limits_of_zero_are_passed_over_and_unknown_ones_kept() {
-        let offered = read("h\nLIMITS RCPTMAX=0 XMAX=3 mailmax=20 RCPTDOMAINMAX=x YMAX");
+        let offered = read("h\nLIMITS RCPTMAX=0 XMAX=3 mailmax=20 RCPTDOMAINMAX=1000000 YMAX");
         assert_eq!((offered.recipients_max, offered.transactions_max), (None, Some(20)));
         assert_eq!(offered.recipient_domains_max, None);
         assert_eq!(offered.other_limits, ["XMAX=3", "YMAX"]);

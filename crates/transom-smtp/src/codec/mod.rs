@@ -10,4 +10,9 @@ pub mod stuffing;
 
 mod command;
 
-pub use command::{Argument, ArgumentError, Command, CommandError, HelloName, HelloNameError};
+pub use command::{
+    Argument, ArgumentError, Command, CommandError, CommandRef, Encoded, ExtensionRegistry,
+    ExtensionRegistryError, HelloName, HelloNameError, InitialResponse, InitialResponseError,
+    MailParametersRef, MailProtocol, Mechanism, MechanismError, RcptParametersRef, Told, Verb,
+    VerbError, XclientAttributes, XforwardAttributes, XforwardSource,
+};

@@ -141,6 +141,12 @@ impl ServerSession {
             eight_bit_mime: offered.eight_bit_mime,
             chunking: offered.chunking,
             smtputf8: offered.smtputf8,
+            deliver_by: offered.deliver_by.then_some(0),
+            future_release: offered.future_release,
+            mt_priority: offered.mt_priority.then(String::new),
+            // [RFC 8689 §3] not offered before TLS.
+            require_tls: offered.require_tls && self.tls,
+            rrvs: offered.rrvs,
             recipients_max: Some(limits.recipients_max),
             transactions_max: Some(limits.transactions_max),
             ..Capabilities::default()

@@ -102,6 +102,7 @@ impl ServerSession {
             },
             Command::Help { .. } => self.chatter(&replies::help(), out),
             Command::Noop => self.chatter(&replies::NOOP.reply(), out),
+            _ => self.error(&replies::NOT_IMPLEMENTED.reply(), out),
         }
     }
 
@@ -166,7 +167,8 @@ impl ServerSession {
         let not_offered = (given.size.is_some() && !on(offered.size.is_some()))
             || (given.body != BodyType::SevenBit && !on(offered.eight_bit_mime))
             || (given.smtputf8 && !on(offered.smtputf8))
-            || ((given.ret.is_some() || given.envelope_id.is_some()) && !on(offered.dsn));
+            || ((given.ret.is_some() || given.envelope_id.is_some()) && !on(offered.dsn))
+            || self.parameter_not_offered(given);
         if self.needs_tls() {
             Some(replies::NEED_TLS)
         } else if not_offered {
@@ -176,6 +178,21 @@ impl ServerSession {
         } else {
             None
         }
+    }
+
+    /// The same for what comes rarely.
+    fn parameter_not_offered(&self, given: &MailParameters) -> bool {
+        let offered = self.config.extensions;
+        let on = |switch: bool| switch && self.esmtp;
+        // [RFC 3030 §3] what BINARYMIME lets in, DATA cannot carry and the decoder does not take.
+        given.body == BodyType::BinaryMime
+            || given.auth.is_some()
+            || !given.extensions.is_empty()
+            || (given.deliver_by.is_some() && !on(offered.deliver_by))
+            || (given.hold.is_some() && !on(offered.future_release.is_some()))
+            || (given.mt_priority.is_some() && !on(offered.mt_priority))
+            // [RFC 8689 §3] the parameter means nothing where TLS is not up.
+            || (given.require_tls && !(on(offered.require_tls) && self.tls))
     }
 
     fn rcpt<'i>(
@@ -192,7 +209,11 @@ impl ServerSession {
             return self.chatter(&replies::TOO_MANY_RECIPIENTS.reply(), out);
         }
         let given = parameters.notify.is_some() || parameters.original_recipient.is_some();
-        if given && !(self.config.extensions.dsn && self.esmtp) {
+        let offered = self.config.extensions;
+        let not_offered = (given && !(offered.dsn && self.esmtp))
+            || (parameters.valid_since.is_some() && !(offered.rrvs && self.esmtp))
+            || !parameters.extensions.is_empty();
+        if not_offered {
             return self.error(&replies::PARAMETER_NOT_OFFERED.reply(), out);
         }
         let ascii = forward_path.mailbox().is_none_or(Mailbox::is_ascii);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use transom_types::Domain;
 
 use crate::codec::data::BareNewline;
+use crate::codec::ehlo::FutureReleaseOffer;
 
 /// Everything a session must know beforehand. Shared by all sessions of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +92,16 @@ pub struct Extensions {
     pub dsn: bool,
     /// STARTTLS (RFC 3207; off, because it needs a certificate). Announced before TLS only.
     pub starttls: bool,
+    /// DELIVERBY (RFC 2852; off, as all below: each promises what delivery must honour).
+    pub deliver_by: bool,
+    /// FUTURERELEASE (RFC 4865; none) with how far ahead a message may be held.
+    pub future_release: Option<FutureReleaseOffer>,
+    /// MT-PRIORITY (RFC 6710; off).
+    pub mt_priority: bool,
+    /// REQUIRETLS (RFC 8689; off). Announced and taken behind TLS only.
+    pub require_tls: bool,
+    /// RRVS (RFC 7293; off).
+    pub rrvs: bool,
 }
 
 impl Default for Extensions {
@@ -104,6 +115,11 @@ impl Default for Extensions {
             smtputf8: true,
             dsn: false,
             starttls: false,
+            deliver_by: false,
+            future_release: None,
+            mt_priority: false,
+            require_tls: false,
+            rrvs: false,
         }
     }
 }
@@ -155,6 +171,36 @@ impl Extensions {
     #[must_use]
     pub fn with_starttls(self, starttls: bool) -> Self {
         Self { starttls, ..self }
+    }
+
+    /// Switches DELIVERBY.
+    #[must_use]
+    pub fn with_deliver_by(self, deliver_by: bool) -> Self {
+        Self { deliver_by, ..self }
+    }
+
+    /// Sets FUTURERELEASE and its limits.
+    #[must_use]
+    pub fn with_future_release(self, future_release: Option<FutureReleaseOffer>) -> Self {
+        Self { future_release, ..self }
+    }
+
+    /// Switches MT-PRIORITY.
+    #[must_use]
+    pub fn with_mt_priority(self, mt_priority: bool) -> Self {
+        Self { mt_priority, ..self }
+    }
+
+    /// Switches REQUIRETLS.
+    #[must_use]
+    pub fn with_require_tls(self, require_tls: bool) -> Self {
+        Self { require_tls, ..self }
+    }
+
+    /// Switches RRVS.
+    #[must_use]
+    pub fn with_rrvs(self, rrvs: bool) -> Self {
+        Self { rrvs, ..self }
     }
 }
 

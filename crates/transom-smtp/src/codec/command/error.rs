@@ -2,7 +2,7 @@
 
 use transom_types::{EnhancedStatusCode, ParsePathError, Reply, ReplyCode};
 
-use super::{ArgumentError, HelloNameError};
+use super::{ArgumentError, HelloNameError, InitialResponseError, MechanismError};
 
 /// Why a line is no command. The peer is to blame for all of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,12 @@ pub enum CommandError {
     /// The name behind EHLO or HELO is missing or malformed.
     #[error("no host name stands behind the verb")]
     HelloName(#[source] HelloNameError),
+    /// The initial response behind AUTH is no base64.
+    #[error("the initial response is malformed")]
+    InitialResponse(#[source] InitialResponseError),
+    /// No mechanism stands behind AUTH.
+    #[error("no mechanism stands behind AUTH")]
+    Mechanism(#[source] MechanismError),
     /// Octets that are no UTF-8.
     #[error("the octet at {at} is no UTF-8")]
     NotUtf8 {
@@ -69,7 +75,7 @@ impl CommandError {
         let parameter = EnhancedStatusCode::permanent(5, 4);
         let reply = |code, enhanced, text: &'static str| Reply::new(code, enhanced, text);
         match self {
-            Self::Argument(_) | Self::ChunkLength | Self::Syntax { .. } => {
+            Self::Argument(_) | Self::ChunkLength | Self::Mechanism(_) | Self::Syntax { .. } => {
                 reply(ReplyCode::PARAMETER_SYNTAX, parameter, "Invalid arguments")
             }
             Self::Control { .. } => {
@@ -77,6 +83,10 @@ impl CommandError {
             }
             Self::HelloName(_) => {
                 reply(ReplyCode::PARAMETER_SYNTAX, parameter, "Invalid domain name")
+            }
+            // [RFC 4954 §4] 501 where base64 cannot be decoded.
+            Self::InitialResponse(_) => {
+                reply(ReplyCode::PARAMETER_SYNTAX, syntax, "Cannot decode response")
             }
             Self::NotUtf8 { .. } => {
                 reply(ReplyCode::PARAMETER_SYNTAX, syntax, "Command is neither ASCII nor UTF-8")

@@ -1,21 +1,33 @@
 //! Commands (RFC 5321 §4.1 and the extensions): one parser and one encoder.
 //!
-//! The grammar is in `parse`, what stands in a command line as a name or text in `argument`.
+//! The grammar is in `parse` and `parameters`, what stands in a command line as a name or text in
+//! `argument`, `auth` and `forwarded`, what a host program adds in `registry`.
 //! Whether a command may be given at this moment, and whether its parameters were offered, is
 //! decided in [`server`](crate::server).
 
 mod argument;
+mod auth;
 mod error;
+mod forwarded;
+mod keyword;
+mod line;
+mod parameters;
 mod parse;
+mod registry;
 #[cfg(test)]
 mod tests;
 
 use std::io::Write as _;
 
-use transom_types::{BodyType, ForwardPath, MailParameters, RcptParameters, ReversePath};
+use transom_types::{ForwardPath, MailParameters, RcptParameters, ReversePath};
 
 pub use argument::{Argument, ArgumentError, HelloName, HelloNameError};
+pub use auth::{InitialResponse, InitialResponseError, Mechanism, MechanismError};
 pub use error::CommandError;
+pub use forwarded::{MailProtocol, Told, XclientAttributes, XforwardAttributes, XforwardSource};
+pub use line::CommandRef;
+pub use parameters::{Encoded, MailParametersRef, RcptParametersRef};
+pub use registry::{ExtensionRegistry, ExtensionRegistryError, Verb, VerbError};
 
 /// A command. Names and texts borrow from the line; a path owns its one allocation.
 ///
@@ -31,6 +43,13 @@ pub use error::CommandError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command<'a> {
+    /// `AUTH` (RFC 4954).
+    Auth {
+        /// Which mechanism.
+        mechanism: Mechanism<'a>,
+        /// The first response, where the client did not wait to be asked.
+        initial_response: Option<InitialResponse<'a>>,
+    },
     /// `BDAT`: so many octets of content follow the line (RFC 3030).
     Bdat {
         /// Length of the chunk.
@@ -45,6 +64,23 @@ pub enum Command<'a> {
         /// How the client calls itself.
         name: HelloName<'a>,
     },
+    /// `ETRN` (RFC 1985): the client asks for what is queued.
+    Etrn {
+        /// For which host; behind `@` with its subdomains, behind `#` of which queue.
+        argument: Argument<'a>,
+    },
+    /// `EXPN`.
+    Expn {
+        /// Which list.
+        argument: Argument<'a>,
+    },
+    /// A verb of the [`ExtensionRegistry`].
+    Extension {
+        /// Which one.
+        verb: Verb<'a>,
+        /// What stands behind it.
+        argument: Option<Argument<'a>>,
+    },
     /// `HELO`.
     Helo {
         /// How the client calls itself.
@@ -54,6 +90,11 @@ pub enum Command<'a> {
     Help {
         /// With what.
         topic: Option<Argument<'a>>,
+    },
+    /// `LHLO`: the EHLO of LMTP (RFC 2033).
+    Lhlo {
+        /// How the client calls itself.
+        name: HelloName<'a>,
     },
     /// `MAIL FROM`.
     Mail {
@@ -82,6 +123,16 @@ pub enum Command<'a> {
         /// What is asked for.
         argument: Argument<'a>,
     },
+    /// `XCLIENT`: the session is taken to be that of another client.
+    Xclient {
+        /// Of which one.
+        attributes: Box<XclientAttributes>,
+    },
+    /// `XFORWARD`: where the next message came from, for the log.
+    Xforward {
+        /// From where.
+        attributes: Box<XforwardAttributes>,
+    },
 }
 
 impl<'a> Command<'a> {
@@ -95,64 +146,65 @@ impl<'a> Command<'a> {
     ///
     /// What is wrong, with the reply that says so ([`CommandError::reply`]).
     pub fn parse(line: &'a [u8]) -> Result<Self, CommandError> {
-        parse::command(line)
+        const NONE: &ExtensionRegistry = &ExtensionRegistry::new();
+        Self::parse_with(line, NONE)
+    }
+
+    /// The same with the verbs and parameters of a host program.
+    ///
+    /// # Errors
+    ///
+    /// As of [`parse`](Self::parse).
+    pub fn parse_with(line: &'a [u8], registry: &ExtensionRegistry) -> Result<Self, CommandError> {
+        CommandRef::parse(line, registry)?.decode()
     }
 
     /// Appends the command line with its CRLF.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
         let _ = match self {
+            Self::Auth { mechanism, initial_response: None } => write!(out, "AUTH {mechanism}"),
+            Self::Auth { mechanism, initial_response: Some(response) } => {
+                write!(out, "AUTH {mechanism} {}", response.wire())
+            }
             Self::Bdat { octets, last: false } => write!(out, "BDAT {octets}"),
             Self::Bdat { octets, last: true } => write!(out, "BDAT {octets} LAST"),
             Self::Data => write!(out, "DATA"),
             Self::Ehlo { name } => write!(out, "EHLO {name}"),
+            Self::Etrn { argument } => write!(out, "ETRN {argument}"),
+            Self::Expn { argument } => write!(out, "EXPN {argument}"),
+            Self::Extension { verb, argument: None } => write!(out, "{verb}"),
+            Self::Extension { verb, argument: Some(argument) } => write!(out, "{verb} {argument}"),
             Self::Helo { name } => write!(out, "HELO {name}"),
             Self::Help { topic: None } => write!(out, "HELP"),
             Self::Help { topic: Some(topic) } => write!(out, "HELP {topic}"),
+            Self::Lhlo { name } => write!(out, "LHLO {name}"),
             Self::Mail { reverse_path, parameters } => {
                 let _ = write!(out, "MAIL FROM:{reverse_path}");
-                write_mail_parameters(parameters, out);
+                parameters::write_mail(parameters, out);
                 Ok(())
             }
             Self::Noop => write!(out, "NOOP"),
             Self::Quit => write!(out, "QUIT"),
             Self::Rcpt { forward_path, parameters } => {
                 let _ = write!(out, "RCPT TO:{forward_path}");
-                write_rcpt_parameters(parameters, out);
+                parameters::write_rcpt(parameters, out);
                 Ok(())
             }
             Self::Rset => write!(out, "RSET"),
             Self::StartTls => write!(out, "STARTTLS"),
             Self::Vrfy { argument } => write!(out, "VRFY {argument}"),
+            Self::Xclient { attributes } => {
+                out.extend_from_slice(b"XCLIENT");
+                attributes.write_to(out);
+                Ok(())
+            }
+            Self::Xforward { attributes } => {
+                out.extend_from_slice(b"XFORWARD");
+                attributes.write_to(out);
+                Ok(())
+            }
         };
         out.extend_from_slice(b"\r\n");
-    }
-}
-
-/// Parameters that say what holds anyway are left out.
-fn write_mail_parameters(parameters: &MailParameters, out: &mut Vec<u8>) {
-    if let Some(size) = parameters.size {
-        let _ = write!(out, " SIZE={size}");
-    }
-    if parameters.body != BodyType::SevenBit {
-        let _ = write!(out, " BODY={}", parameters.body);
-    }
-    if parameters.smtputf8 {
-        let _ = write!(out, " SMTPUTF8");
-    }
-    if let Some(ret) = parameters.ret {
-        let _ = write!(out, " RET={ret}");
-    }
-    if let Some(id) = &parameters.envelope_id {
-        let _ = write!(out, " ENVID={id}");
-    }
-}
-
-fn write_rcpt_parameters(parameters: &RcptParameters, out: &mut Vec<u8>) {
-    if let Some(notify) = parameters.notify {
-        let _ = write!(out, " NOTIFY={notify}");
-    }
-    if let Some(original_recipient) = &parameters.original_recipient {
-        let _ = write!(out, " ORCPT={original_recipient}");
     }
 }
