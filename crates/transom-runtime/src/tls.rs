@@ -19,7 +19,7 @@ use crate::wire::Stream;
 
 /// How long a handshake may take, both ways: a peer that begins one and falls silent must not keep
 /// its place.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A certificate chain with its key.
 pub struct Certificate {

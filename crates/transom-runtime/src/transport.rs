@@ -239,9 +239,9 @@ pub(crate) async fn end_as_removed(
     if recipients.is_empty() {
         return Ok(());
     }
-    let code = EnhancedStatusCode::permanent(3, 0);
     let text = format!("removed from the queue by {actor}");
-    let reply = Reply::new(ReplyCode::TRANSACTION_FAILED, code, text.clone());
+    let enhanced = EnhancedStatusCode::permanent(3, 0);
+    let reply = Reply::new(ReplyCode::TRANSACTION_FAILED, enhanced, text.clone());
     let status = Status::local(AttemptStage::Queue, reply);
     let settled = |recipient: &u32| Settled {
         recipient: *recipient,

@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// What a session can run over: a TCP stream, TLS upon it, or a pipe in a test.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
@@ -24,7 +24,7 @@ const READ_OCTETS: usize = 64 * 1024;
 
 /// How long a peer may take what is written: a piece of content, or replies
 /// [RFC 5321 §4.5.3.2.5].
-const WRITE_TIMEOUT: Duration = Duration::from_secs(180);
+const WRITE_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// How long a closing connection is read on.
 const LINGER: Duration = Duration::from_secs(2);

@@ -44,7 +44,7 @@ async fn attempt(core: &Core, dispatch: &Dispatch, at_hand: &AtHand) -> Vec<Reci
         return for_all(dispatch, &deferred(format!("the spool refused: {error}")));
     }
     let given = deliver(agent.as_ref(), dispatch, at_hand).await;
-    complete(dispatch, given)
+    complete(dispatch, &given)
 }
 
 async fn deliver(
@@ -71,7 +71,7 @@ async fn deliver(
 }
 
 /// One result for each recipient: the agent's first, or a deferral where it gave none.
-fn complete(dispatch: &Dispatch, given: Vec<RecipientResult>) -> Vec<RecipientResult> {
+fn complete(dispatch: &Dispatch, given: &[RecipientResult]) -> Vec<RecipientResult> {
     let missing = deferred("the delivery agent gave no result".to_owned());
     let result = |recipient: &u32| {
         let found = given.iter().find(|result| result.recipient == *recipient);

@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long all lookups of one attempt may take: resolvers give up sooner by themselves, and a
 /// resolver that does not must not keep a message for ever.
-const DNS_TIMEOUT: Duration = Duration::from_secs(120);
+const DNS_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A session with one of the next hop's hosts, or what that means for the recipients.
 pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, Outcome> {

@@ -22,7 +22,7 @@ use crate::settlement::{self, AtHand};
 pub use dial::{ClientError, send_message};
 
 /// Wait of a message that could not be read from the spool.
-const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
+const UNREADABLE_RETRY: Duration = Duration::from_mins(1);
 
 /// Works off a queue from its first dispatch on, as long as there is more.
 pub(crate) async fn run(core: Arc<Core>, first: Dispatch) {

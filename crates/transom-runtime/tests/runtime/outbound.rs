@@ -267,11 +267,9 @@ async fn utf8_address_is_not_sent_where_it_is_not_taken() {
 #[tokio::test]
 async fn peer_without_extensions_is_served_by_helo() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
-    let peer = Peer::scripted(|at| match at.is("EHLO") {
-        true => Do::Say("502 5.5.1 what?"),
-        false => Do::Usual,
-    })
-    .await;
+    let peer =
+        Peer::scripted(|at| if at.is("EHLO") { Do::Say("502 5.5.1 what?") } else { Do::Usual })
+            .await;
     let transport =
         node(&events, &mailbox).send_connector(to_host(peer.address)).start().await.unwrap();
     submit(address(&transport), FROM, &["b@out.example"], "old").await;

@@ -29,9 +29,8 @@ fn expiring(after: Duration) -> RetryProfile {
 #[tokio::test]
 async fn recipient_put_off_is_tried_again_and_delivered_once() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
-    let peer = Peer::scripted(|at| match at.is("RCPT") && at.times <= 3 {
-        true => Do::Say("451 4.7.1 greylisted"),
-        false => Do::Usual,
+    let peer = Peer::scripted(|at| {
+        if at.is("RCPT") && at.times <= 3 { Do::Say("451 4.7.1 greylisted") } else { Do::Usual }
     })
     .await;
     let transport =
@@ -51,11 +50,13 @@ async fn recipient_put_off_is_tried_again_and_delivered_once() {
 #[tokio::test]
 async fn refused_recipient_is_reported_to_the_sender() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
-    let peer = Peer::scripted(|at| match at.is("RCPT") {
-        true => Do::Say("550 5.1.1 no such user"),
-        false => Do::Usual,
-    })
-    .await;
+    let peer =
+        Peer::scripted(
+            |at| {
+                if at.is("RCPT") { Do::Say("550 5.1.1 no such user") } else { Do::Usual }
+            },
+        )
+        .await;
     let transport =
         node(&events, &mailbox).send_connector(to_host(peer.address)).start().await.unwrap();
     submit(address(&transport), FROM, &[TO], "bounce").await;
@@ -81,11 +82,13 @@ async fn refused_recipient_is_reported_to_the_sender() {
 #[tokio::test]
 async fn null_reverse_path_gets_no_report() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
-    let peer = Peer::scripted(|at| match at.is("RCPT") {
-        true => Do::Say("550 5.1.1 no such user"),
-        false => Do::Usual,
-    })
-    .await;
+    let peer =
+        Peer::scripted(
+            |at| {
+                if at.is("RCPT") { Do::Say("550 5.1.1 no such user") } else { Do::Usual }
+            },
+        )
+        .await;
     let transport =
         node(&events, &mailbox).send_connector(to_host(peer.address)).start().await.unwrap();
     submit(address(&transport), "", &[TO], "null").await;
@@ -99,11 +102,13 @@ async fn null_reverse_path_gets_no_report() {
 #[tokio::test]
 async fn report_that_cannot_be_delivered_ends_there() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
-    let peer = Peer::scripted(|at| match at.is("RCPT") {
-        true => Do::Say("550 5.1.1 no such user"),
-        false => Do::Usual,
-    })
-    .await;
+    let peer =
+        Peer::scripted(
+            |at| {
+                if at.is("RCPT") { Do::Say("550 5.1.1 no such user") } else { Do::Usual }
+            },
+        )
+        .await;
     let transport =
         node(&events, &mailbox).send_connector(to_host(peer.address)).start().await.unwrap();
     submit(address(&transport), "sender@out.example", &[TO], "double").await;

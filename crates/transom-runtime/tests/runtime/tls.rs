@@ -147,9 +147,9 @@ async fn handshake_that_is_never_made_does_not_hold_up_the_stop() {
         .unwrap();
     let _silent = tokio::net::TcpStream::connect(address(&transport)).await.unwrap();
     tokio::time::sleep(QUIET).await;
-    let began = std::time::SystemTime::now();
+    let began = tokio::time::Instant::now();
     stop(transport).await;
-    assert!(began.elapsed().unwrap().as_secs() < 5);
+    assert!(began.elapsed().as_secs() < 5);
 }
 
 #[tokio::test]
