@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) identity: LocalIdentity,
     pub(crate) settle_policy: SettlePolicy,
     pub(crate) cache: BodyCache,
+    /// Whether no attempt begins. Then nothing is gained by keeping bodies for a first one.
+    pub(crate) delivery_suspended: AtomicBool,
     pub(crate) buffers: Arc<BufferPool>,
     /// To the categorizer. Full: sessions wait with their `250`, which stops their peers.
     pub(crate) submission: mpsc::Sender<Submitted>,

@@ -1,7 +1,9 @@
 //! The dispatcher: one task that owns the scheduler and tells connections what to do.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -59,21 +61,23 @@ pub(crate) async fn run(
     scheduler: Scheduler,
     mut requests: mpsc::Receiver<Request>,
 ) {
+    let stop = core.stop.clone();
+    let mut stop = pin!(stop.cancelled());
+    let mut timer = pin!(tokio::time::sleep_until(core.clock.now().into()));
     let mut dispatcher = Dispatcher { core, scheduler, free: HashMap::new() };
     let mut batch = Vec::with_capacity(BATCH);
     let mut stopping = false;
     loop {
-        let wake = dispatcher.act();
+        let wake = dispatcher.act().map(Into::into);
         if stopping && dispatcher.scheduler.inflight() == 0 {
             return;
         }
-        let timer = async {
-            match wake {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        let stop = dispatcher.core.stop.clone();
+        // Most rounds leave the next timer where it is, and moving one costs more than looking.
+        if let Some(wake) = wake
+            && (timer.deadline() != wake || timer.is_elapsed())
+        {
+            timer.as_mut().reset(wake);
+        }
         tokio::select! {
             taken = requests.recv_many(&mut batch, BATCH) => {
                 if taken == 0 {
@@ -83,8 +87,8 @@ pub(crate) async fn run(
                     dispatcher.serve(request);
                 }
             }
-            () = timer => {}
-            () = stop.cancelled(), if !stopping => {
+            () = &mut timer, if wake.is_some() => {}
+            () = &mut stop, if !stopping => {
                 stopping = true;
                 dispatcher.scheduler.suspend_all();
                 // Idle connections quit; busy ones do when they ask for more.
@@ -166,10 +170,16 @@ impl Dispatcher {
             }
             Request::Suspend(message) => drop(self.scheduler.suspend_message(now, message)),
             Request::Resume(message) => drop(self.scheduler.resume_message(now, message)),
-            Request::SuspendAll => self.scheduler.suspend_all(),
+            Request::SuspendAll => {
+                self.core.delivery_suspended.store(true, Ordering::Relaxed);
+                self.scheduler.suspend_all();
+            }
             // What stops does not begin again.
             Request::ResumeAll if self.core.stop.is_cancelled() => {}
-            Request::ResumeAll => self.scheduler.resume_all(),
+            Request::ResumeAll => {
+                self.core.delivery_suspended.store(false, Ordering::Relaxed);
+                self.scheduler.resume_all();
+            }
             Request::Queues(reply) => drop(reply.send(self.scheduler.queues())),
         }
     }
@@ -178,18 +188,15 @@ impl Dispatcher {
         if self.core.stop.is_cancelled() {
             return;
         }
-        match self.scheduler.next_for(now, queue) {
-            // It hung up meanwhile: a new connection takes the work.
-            Some(dispatch) => {
-                if let Err(dispatch) = connection.send(dispatch) {
-                    self.start(dispatch);
-                }
-            }
-            None => {
-                let waiting = self.free.entry(queue).or_default();
-                waiting.retain(|connection| !connection.is_closed());
-                waiting.push(connection);
-            }
+        let Some(dispatch) = self.scheduler.next_for(now, queue) else {
+            let waiting = self.free.entry(queue).or_default();
+            waiting.retain(|connection| !connection.is_closed());
+            waiting.push(connection);
+            return;
+        };
+        // It hung up meanwhile: a new connection takes the work.
+        if let Err(dispatch) = connection.send(dispatch) {
+            self.start(dispatch);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -153,6 +154,7 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
         resolver,
         tls,
         cache: BodyCache::default(),
+        delivery_suspended: AtomicBool::new(parts.suspend_delivery),
         buffers: Arc::default(),
         submission,
         dispatcher,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,7 +26,7 @@ use crate::core::Core;
 
 /// How long the directory may think about a recipient: longer than any that works, shorter than
 /// a client waits.
-const DIRECTORY_TIMEOUT: Duration = Duration::from_secs(60);
+const DIRECTORY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What is said to a question of the session.
 pub(super) enum Answer {
@@ -312,7 +313,9 @@ impl Reception {
     pub(super) async fn submit(&mut self) {
         let Some(Durable { id, message, content }) = self.durable.take() else { return };
         self.core.emit(&self.receive_event(&message, id));
-        if let Some(content) = content {
+        if let Some(content) = content
+            && !self.core.delivery_suspended.load(Ordering::Relaxed)
+        {
             self.core.cache.insert(id, Fresh { message: Arc::clone(&message), content });
         }
         // The message is durable: a transport that is stopping finds it at its next start.
