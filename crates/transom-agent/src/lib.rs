@@ -1,4 +1,4 @@
-//! What a host program plugs into a mail transport: delivery agents and directories.
+//! What a host program plugs into a mail transport: delivery agents, directories, authenticators.
 //!
 //! The traits are object-safe and asynchronous; a transport keeps them as `Arc<dyn _>`. This crate
 //! holds no transport and does no I/O: what drives an agent is `transom-runtime`, and the Maildir
@@ -46,20 +46,34 @@
 //! no result is tried again. A directory that cannot answer says [`DirectoryUnavailable`]; the
 //! session then answers 451 and the client comes back.
 //!
+//! An [`Authenticator`] that cannot answer says so in its answer; the client gets 454.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `scram` | `MemoryAuthenticator`: users in memory, of whose passwords SCRAM verifiers are kept |
+//!
 //! # Standards
 //!
 //! | document | what of it |
 //! |---|---|
+//! | RFC 4954 §6 | what a failed authentication means: not valid, or not now |
 //! | RFC 5321 §4.2.5, §6.1 | custody passes only with a durable copy |
 //! | the Maildir convention of qmail | names, folders, `tmp` then `new` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod authenticator;
 mod content;
 mod delivery;
 mod directory;
 pub mod maildir;
 
 pub use async_trait::async_trait;
+pub use authenticator::{AuthenticationAnswer, Authenticator, PasswordQuestion, ScramAnswer};
+#[cfg(feature = "scram")]
+#[cfg_attr(docsrs, doc(cfg(feature = "scram")))]
+pub use authenticator::{MemoryAuthenticator, MemoryAuthenticatorError};
 pub use content::{ContentReader, ContentSource};
 pub use delivery::{DeliveryAgent, DeliveryItem, IdempotencyKey};
 pub use directory::{Directory, DirectoryAnswer, DirectoryUnavailable};
