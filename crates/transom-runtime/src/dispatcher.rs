@@ -1,6 +1,6 @@
 //! The dispatcher: one task that owns the scheduler and tells connections what to do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +20,10 @@ const BATCH: usize = 256;
 
 /// Wait where the scheduler has more to look at than one poll does.
 const SOON: Duration = Duration::from_millis(1);
+
+/// Suspensions remembered for messages that are still on their way here: far more than anybody
+/// gives in the moment that takes.
+const EARLY_MAX: usize = 1024;
 
 /// Recipients that enter a queue.
 #[derive(Debug)]
@@ -64,7 +68,7 @@ pub(crate) async fn run(
     let stop = core.stop.clone();
     let mut stop = pin!(stop.cancelled());
     let mut timer = pin!(tokio::time::sleep_until(core.clock.now().into()));
-    let mut dispatcher = Dispatcher { core, scheduler, free: HashMap::new() };
+    let mut dispatcher = Dispatcher { core, scheduler, free: HashMap::new(), early: HashSet::new() };
     let mut batch = Vec::with_capacity(BATCH);
     let mut stopping = false;
     loop {
@@ -103,6 +107,8 @@ struct Dispatcher {
     scheduler: Scheduler,
     /// Connections that wait for work, by queue.
     free: HashMap<QueueId, Vec<oneshot::Sender<Dispatch>>>,
+    /// Messages that were suspended while they were still with the categorizer.
+    early: HashSet<InternalMessageId>,
 }
 
 impl Dispatcher {
@@ -155,7 +161,7 @@ impl Dispatcher {
                 for Entering { unit, suspended } in entering {
                     let message = unit.message;
                     self.scheduler.enqueue(now, unit);
-                    if suspended {
+                    if suspended || self.early.remove(&message) {
                         self.scheduler.suspend_message(now, message);
                     }
                 }
@@ -168,8 +174,15 @@ impl Dispatcher {
             Request::Remove(message, reply) => {
                 drop(reply.send(self.scheduler.remove(now, message)));
             }
-            Request::Suspend(message) => drop(self.scheduler.suspend_message(now, message)),
-            Request::Resume(message) => drop(self.scheduler.resume_message(now, message)),
+            Request::Suspend(message) => {
+                if !self.scheduler.suspend_message(now, message) && self.early.len() < EARLY_MAX {
+                    self.early.insert(message);
+                }
+            }
+            Request::Resume(message) => {
+                self.early.remove(&message);
+                self.scheduler.resume_message(now, message);
+            }
             Request::SuspendAll => {
                 self.core.delivery_suspended.store(true, Ordering::Relaxed);
                 self.scheduler.suspend_all();

@@ -157,7 +157,7 @@ async fn suspended_message_waits_until_it_is_resumed_also_after_a_restart() {
     let transport = start(true).await;
     let reply = submit(address(&transport), FROM, &[TO], "held").await;
     submit(address(&transport), FROM, &[TO], "free").await;
-    eventually("both are queued", async || queued(&transport).await == 2).await;
+    // Whether the categorizer is done with it or not.
     transport.suspend_message(id_of(&reply), "ann").await.unwrap();
     transport.resume_delivery().await.unwrap();
     peer.wait_taken(1).await;

@@ -121,3 +121,17 @@ async fn silent_client_is_shown_out() {
     client.closed().await;
     stop(transport).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn client_that_never_reads_loses_its_connection() {
+    let events = Events::default();
+    let transport = limited(&events, ReceiveLimits::default()).start().await.unwrap();
+    let mut client = tokio::net::TcpStream::connect(address(&transport)).await.unwrap();
+    let began = tokio::time::Instant::now();
+    let commands = b"EHLO client.example\r\n".repeat(1_000);
+    // Once the replies have filled all buffers, nothing is read, and in the end it is cut.
+    while tokio::io::AsyncWriteExt::write_all(&mut client, &commands).await.is_ok() {}
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_mins(5), "{took:?}");
+    stop(transport).await;
+}

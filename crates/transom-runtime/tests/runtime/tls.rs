@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -150,6 +151,24 @@ async fn handshake_that_is_never_made_does_not_hold_up_the_stop() {
     let began = tokio::time::Instant::now();
     stop(transport).await;
     assert!(began.elapsed().as_secs() < 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn handshake_that_is_never_made_ends_after_a_minute() {
+    let events = Events::default();
+    let transport = bare(&events)
+        .receive_connector(connector(ReceiveTls::Implicit))
+        .certificate(Certificate::self_signed(&["mx.contoso.example"]).unwrap())
+        .start()
+        .await
+        .unwrap();
+    let mut silent = tokio::net::TcpStream::connect(address(&transport)).await.unwrap();
+    let began = tokio::time::Instant::now();
+    let read = tokio::io::AsyncReadExt::read(&mut silent, &mut [0; 16]).await;
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(59) && took < Duration::from_secs(90), "{took:?}");
+    stop(transport).await;
 }
 
 #[tokio::test]
