@@ -52,7 +52,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `scram` | `MemoryAuthenticator`: users in memory, of whose passwords SCRAM verifiers are kept |
+//! | `scram` | `MemoryAuthenticator`: users in memory, SCRAM verifiers of their passwords |
 //!
 //! # Standards
 //!

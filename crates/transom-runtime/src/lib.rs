@@ -5,11 +5,11 @@
 //! [`Transport`].
 //!
 //! ```text
-//! listener ─► session task ─► spool commit ─► 250 ─► submission channel ─► categorizer workers
-//!                                                                              │
-//!   settlement task ◄─ connection task (SMTP or delivery agent) ◄─ dispatcher ◄┘
-//!         │                                                            ▲
-//!         └─► spool commit ─► events ─► "complete" ────────────────────┘
+//! listener -> session task -> spool commit -> 250 -> submission -> categorizer workers
+//!                                                                        |
+//!   settlement task <- connection task (SMTP or agent) <- dispatcher <---+
+//!         |                                                   ^
+//!         +-> spool commit -> events -> "complete" -----------+
 //! ```
 //!
 //! One task a listener, one a session, one dispatcher that owns the scheduler, one an outbound

@@ -188,7 +188,7 @@ fn no_tls() -> io::Error {
     io::Error::other("TLS is not set up")
 }
 
-/// `version=…, cipher=…`, as Received fields have it.
+/// `version=TLS1_3, cipher=TLS_..`, as Received fields have it.
 fn describe(connection: &rustls::CommonState) -> String {
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS1_3",

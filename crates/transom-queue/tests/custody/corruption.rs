@@ -1,5 +1,5 @@
-//! Damage anywhere: the spool opens with a report (P6), serves nothing that is damaged (P7), deletes
-//! nothing, and goes on serving what is whole.
+//! Damage anywhere: the spool opens with a report (P6), serves nothing that is damaged (P7),
+//! deletes nothing, and goes on serving what is whole.
 
 use std::collections::BTreeSet;
 use std::thread;

@@ -1,5 +1,5 @@
 //! Crash at every operation: a mixed workload ends in the middle of its k-th operation on the disk,
-//! for k = 1, 2, …, by kill and by power cut; so do recoveries. After each restart P1 to P5 hold.
+//! for k = 1, 2, .., by kill and by power cut; so do recoveries. After each restart P1 to P5 hold.
 
 use std::collections::BTreeMap;
 use std::env;

@@ -4,7 +4,7 @@
 //! | history | here |
 //! |---|---|
 //! | 1 to 8, 10 to 16 | tests below |
-//! | 9: EIO with an unsynced Intent before it, K | later, with `Void`: until then the Intent may be lost |
+//! | 9: EIO with an unsynced Intent before it, K | later, with `Void`; the Intent may be lost |
 //! | 17: the reserve renamed while it was not durable, P | later, with the reserve |
 //! | 18: EIO, the file recycled later | later, with recycling |
 //!
