@@ -5,6 +5,7 @@ use std::time::Duration;
 use transom_types::RemoteHost;
 
 use crate::codec::HelloName;
+use crate::sasl::{Credentials, Nonce};
 
 /// What a client session needs to know of us and of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,11 @@ pub struct ClientConfig {
     pub tls: ClientTls,
     /// The connection is in TLS before the first octet; STARTTLS is not used then (no).
     pub implicit_tls: bool,
+    /// What we log in with (nothing). Where there are credentials no mail goes without them: a
+    /// peer that offers no mechanism for them, or refuses them, ends the session.
+    pub credentials: Option<Credentials>,
+    /// Fresh random octets for the login. Without them no SCRAM is used.
+    pub nonce: Option<Nonce>,
     /// How long we wait for the peer.
     pub timeouts: ClientTimeouts,
 }
@@ -31,6 +37,8 @@ impl ClientConfig {
             remote,
             tls: ClientTls::default(),
             implicit_tls: false,
+            credentials: None,
+            nonce: None,
             timeouts: ClientTimeouts::default(),
         }
     }
@@ -45,6 +53,18 @@ impl ClientConfig {
     #[must_use]
     pub fn with_implicit_tls(self, implicit_tls: bool) -> Self {
         Self { implicit_tls, ..self }
+    }
+
+    /// Sets what we log in with. It is used in TLS alone, so whom to trust is to be checked there.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self { credentials: Some(credentials), ..self }
+    }
+
+    /// Sets the random octets of the login. They serve one session and no second one.
+    #[must_use]
+    pub fn with_nonce(self, nonce: Nonce) -> Self {
+        Self { nonce: Some(nonce), ..self }
     }
 
     /// Sets how long we wait for the peer.
@@ -78,6 +98,8 @@ pub struct ClientTimeouts {
     pub ehlo: Duration,
     /// The TLS handshake (60 s).
     pub handshake: Duration,
+    /// Each reply to AUTH (5 min).
+    pub auth: Duration,
     /// The reply to MAIL and to RSET (5 min).
     pub mail: Duration,
     /// The reply to RCPT (5 min).
@@ -100,6 +122,7 @@ impl Default for ClientTimeouts {
             greeting: minutes(1),
             ehlo: minutes(5),
             handshake: minutes(1),
+            auth: minutes(5),
             mail: minutes(5),
             rcpt: minutes(5),
             data: minutes(2),

@@ -45,6 +45,27 @@ pub(super) fn tls_failed() -> Status {
     status(AttemptStage::Tls, ReplyCode::TLS_NOT_AVAILABLE, enhanced, text)
 }
 
+/// There are credentials, and nothing that keeps them secret on the way.
+pub(super) fn no_tls_for_credentials() -> Status {
+    let enhanced = EnhancedStatusCode::transient(7, 11);
+    let text = "credentials go out in TLS alone, and there is none";
+    status(AttemptStage::Auth, ReplyCode::TLS_NOT_AVAILABLE, enhanced, text)
+}
+
+/// There are credentials, and the peer has no use for them.
+pub(super) fn no_mechanism() -> Status {
+    let enhanced = EnhancedStatusCode::transient(7, 4);
+    let text = "the peer offers no authentication mechanism for our credentials";
+    status(AttemptStage::Auth, ReplyCode::LOCAL_ERROR, enhanced, text)
+}
+
+/// The peer's side of an exchange was not right.
+pub(super) fn peer_not_trusted(why: &str) -> Status {
+    let enhanced = EnhancedStatusCode::transient(7, 0);
+    let text = format!("authentication was broken off: {why}");
+    status(AttemptStage::Auth, ReplyCode::LOCAL_ERROR, enhanced, text)
+}
+
 /// The session ended because we wanted it to.
 pub(super) fn ended_by_us(stage: AttemptStage) -> Status {
     let enhanced = EnhancedStatusCode::transient(3, 2);

@@ -5,7 +5,7 @@
 //! `transom-routing`, `transom-queue` and the driver.
 //!
 //! ```text
-//! connect -> greeting -> EHLO -> [STARTTLS -> handshake -> EHLO] -> Ready
+//! connect -> greeting -> EHLO -> [STARTTLS -> handshake -> EHLO] -> [AUTH] -> Ready
 //! Ready -> begin_transaction -> MAIL RCPT.. DATA -> SendContent
 //!       -> write_content.. -> end_content -> Done -> Ready -> .. -> quit -> Close
 //! ```
@@ -85,6 +85,7 @@
 //! A deferral with 4.5.3 means: in the next transaction, without waiting.
 
 mod active;
+mod auth;
 mod config;
 mod findings;
 mod output;
@@ -103,14 +104,18 @@ pub use transaction::{RefusalReason, Transaction, TransactionRefused};
 
 use crate::codec::ehlo::Capabilities;
 use crate::codec::reply::ReplyReader;
+use crate::sasl::Channel;
 use active::Active;
 
 /// A session with one peer, without its connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub struct ClientSession {
     config: ClientConfig,
     capabilities: Capabilities,
     is_secure: bool,
+    is_authenticated: bool,
+    channel: Channel,
     reader: ReplyReader,
     state: State,
     /// Whether the command of `state` is still to be written.
@@ -134,6 +139,7 @@ enum State {
     Handshake {
         announced: bool,
     },
+    Auth(Box<auth::Exchange>),
     Ready {
         announced: bool,
     },
@@ -158,6 +164,8 @@ impl ClientSession {
         Self {
             capabilities: Capabilities::default(),
             is_secure: config.implicit_tls,
+            is_authenticated: false,
+            channel: Channel::default(),
             reader: ReplyReader::default(),
             state: State::Greeting,
             unsent: false,
@@ -294,6 +302,8 @@ impl ClientSession {
     pub fn handle_tls_established(&mut self, _now: Instant) {
         if matches!(self.state, State::Handshake { .. }) {
             self.is_secure = true;
+            self.is_authenticated = false;
+            self.channel = Channel::default();
             self.capabilities = Capabilities::default();
             self.reader = ReplyReader::default();
             self.ask(State::Ehlo);

@@ -76,8 +76,17 @@ impl ClientClose {
 pub enum CloseReason {
     /// The driver gave up, by [`abort`](super::ClientSession::abort).
     Aborted,
+    /// The peer cannot check our credentials now: 4yz to AUTH.
+    AuthenticationUnavailable,
+    /// The peer does not accept our credentials, or has no use for them: 5yz to AUTH. To come
+    /// again with the same ones helps nobody until somebody has looked at it.
+    CredentialsRefused,
+    /// We have credentials, and the peer offers no mechanism for them, or no TLS to send them in.
+    NoMechanism,
     /// The peer closed the connection, or it broke.
     PeerClosed,
+    /// The peer did not prove that it knows the password, or tried to weaken the exchange.
+    PeerNotTrusted,
     /// The peer broke the protocol.
     PeerViolation(PeerViolation),
     /// [`quit`](super::ClientSession::quit) was called, or the peer's MAILMAX is used up.

@@ -134,6 +134,7 @@ impl ClientSession {
                 Command::Rset.write_to(out);
                 timeouts.mail
             }
+            State::Auth(_) => return self.send_auth(now, out),
             State::Transaction(active) => {
                 active.write_commands(out);
                 active.timeout(&timeouts)
@@ -165,8 +166,9 @@ impl ClientSession {
                 _ => self.close_refused(reply),
             },
             State::Ehlo => self.on_ehlo_reply(reply),
+            State::Auth(_) => self.on_auth_reply(reply),
             State::Helo => match severity {
-                Severity::PositiveCompletion => self.become_ready(),
+                Severity::PositiveCompletion => self.log_in(),
                 Severity::PositiveIntermediate => self.close_wrong(reply, "HELO"),
                 _ => self.close_refused(reply),
             },
@@ -201,7 +203,7 @@ impl ClientSession {
         } else if needs_tls {
             self.close(CloseReason::TlsUnavailable, findings::tls_unavailable());
         } else {
-            self.become_ready();
+            self.log_in();
         }
     }
 
@@ -221,7 +223,7 @@ impl ClientSession {
                 let status = self.remote_status(reply);
                 self.close(CloseReason::TlsUnavailable, status);
             }
-            _ => self.become_ready(),
+            _ => self.log_in(),
         }
     }
 
@@ -285,7 +287,7 @@ impl ClientSession {
         }
     }
 
-    fn become_ready(&mut self) {
+    pub(super) fn become_ready(&mut self) {
         self.deadline = None;
         // [RFC 9422 §4.1] a client does not go beyond the limits that it was told.
         match self.capabilities.transactions_max {
@@ -309,6 +311,7 @@ impl ClientSession {
             State::Greeting => AttemptStage::Greeting,
             State::Ehlo | State::Helo => AttemptStage::Ehlo,
             State::StartTls | State::Handshake { .. } => AttemptStage::Tls,
+            State::Auth(_) => AttemptStage::Auth,
             State::Transaction(active) => active.stage(),
             State::Ready { .. }
             | State::Drain { .. }
@@ -318,7 +321,7 @@ impl ClientSession {
         }
     }
 
-    fn remote_status(&self, reply: &Reply) -> Status {
+    pub(super) fn remote_status(&self, reply: &Reply) -> Status {
         Status::remote(self.stage(), reply.clone(), self.config.remote.clone())
     }
 

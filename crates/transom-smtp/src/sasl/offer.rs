@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "scram")]
 use transom_types::Secret;
 
 use super::{Channel, External, Login, OauthBearer, Plain, ServerMechanism, XOauth2};
@@ -37,8 +38,7 @@ impl PartialEq for AuthOffer {
             self.danger_offer_plaintext_auth_without_tls,
             other.danger_offer_plaintext_auth_without_tls,
         );
-        (self.before_tls, danger) == (other.before_tls, other_danger)
-            && names(self) == names(other)
+        (self.before_tls, danger) == (other.before_tls, other_danger) && names(self) == names(other)
     }
 }
 

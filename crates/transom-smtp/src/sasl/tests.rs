@@ -257,8 +257,7 @@ mod scram {
         let offered = offer.names(true, server_channel);
         let server = offer.find(client.name()).unwrap();
         let context_there = ServerContext::new(server_channel, &offered);
-        let (step, believed) =
-            exchange(client, &context, server.as_ref(), &context_there, verdict);
+        let (step, believed) = exchange(client, &context, server.as_ref(), &context_there, verdict);
         (client.name().to_owned(), step, believed)
     }
 
@@ -270,10 +269,7 @@ mod scram {
             (Channel::default().with_tls_server_end_point(*b"hash"), "SCRAM-SHA-256-PLUS"),
         ] {
             let (used, step, believed) = log_in(&channel, &channel, &BOTH, &known(b"pencil"));
-            assert_eq!(
-                (used.as_str(), step, believed),
-                (name, ServerStep::Granted(alice()), true)
-            );
+            assert_eq!((used.as_str(), step, believed), (name, ServerStep::Granted(alice()), true));
         }
     }
 

@@ -20,6 +20,7 @@ impl ServerSession {
         self.clock.restart_command(&self.config.limits);
         let reply = match answer {
             Answer::Default => None,
+            Answer::Verdict(verdict) => return self.judged(*verdict, input, out),
             Answer::Reply(reply) if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE => {
                 self.say(&reply, out);
                 return Turn::output(self.closed(Close::Application));
@@ -32,13 +33,16 @@ impl ServerSession {
                 Open::Connect => {
                     return self.close(replies::EARLY_TALKER, Close::EarlyTalker, out);
                 }
-                Open::Hello { .. } | Open::Data => {
+                Open::Authenticate { .. } | Open::Hello { .. } | Open::Data => {
                     return self.close(replies::PIPELINING, Close::Pipelining, out);
                 }
                 _ => {}
             }
         }
         match reply {
+            Some(reply) if matches!(open, Open::Authenticate { .. }) => {
+                return self.authentication_refused(reply);
+            }
             Some(reply) if reply.code().severity() != open.positive() => {
                 self.refused(open, reply, out);
             }
@@ -62,7 +66,7 @@ impl ServerSession {
                 return self.skip(octets, reply);
             }
             Open::EndOfData => self.state = State::Identified,
-            Open::Hello { .. } | Open::Vrfy => {}
+            Open::Authenticate { .. } | Open::Hello { .. } | Open::Vrfy => {}
         }
         self.say(&reply, out);
     }
@@ -102,6 +106,8 @@ impl ServerSession {
                 usual(replies::QUEUED)
             }
             Open::Vrfy => usual(replies::CANNOT_VERIFY),
+            // It is answered by a verdict, or refused.
+            Open::Authenticate { .. } => usual(replies::AUTHENTICATION_UNAVAILABLE),
         };
         self.say(&reply, out);
     }
@@ -138,6 +144,7 @@ impl ServerSession {
             enhanced_status_codes: offered.enhanced_status_codes,
             // [RFC 3207 §4.2] not offered again behind it.
             starttls: offered.starttls && !self.tls,
+            auth: self.mechanisms_offered().into_iter().map(str::to_owned).collect(),
             eight_bit_mime: offered.eight_bit_mime,
             chunking: offered.chunking,
             smtputf8: offered.smtputf8,

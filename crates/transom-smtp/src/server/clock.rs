@@ -58,6 +58,16 @@ impl Clock {
         self.allowance = self.allowance.saturating_add(earned).min(limits.data_rate_interval);
     }
 
+    /// The moment that is so far away.
+    pub(super) fn in_future(&self, duration: Duration) -> Option<Instant> {
+        self.now.checked_add(duration)
+    }
+
+    /// Whether it has come.
+    pub(super) fn has_come(&self, moment: Option<Instant>) -> bool {
+        self.passed(moment)
+    }
+
     pub(super) fn session_is_over(&self) -> bool {
         self.passed(self.session_ends)
     }

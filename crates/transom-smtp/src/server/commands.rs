@@ -2,13 +2,13 @@
 
 use memchr::memchr;
 use transom_types::{
-    BodyType, ForwardPath, MailParameters, Mailbox, RcptParameters, Reply, ReversePath,
+    BodyType, ForwardPath, MailParameters, Mailbox, RcptParameters, Reply, ReversePath, Submitter,
 };
 
 use super::replies::Fixed;
 use super::{Close, Event, Open, Output, ServerSession, SkippedChunk, State, Turn, replies};
 use crate::codec::data::BareNewline;
-use crate::codec::{Command, CommandError};
+use crate::codec::{Command, CommandError, InitialResponse};
 
 /// What browsers and scanners send to any port. None of them is a mail client.
 const FOREIGN_VERBS: [&str; 7] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
@@ -24,7 +24,7 @@ impl ServerSession {
                 return self.close(replies::TIMEOUT, Close::Timeout, out);
             }
         }
-        let octets_max = self.config.limits.command_line_octets_max;
+        let octets_max = self.line_octets_max(input);
         let Some(at) = memchr(b'\n', input) else {
             if (self.skipping_line || input.len() >= octets_max) && !input.is_empty() {
                 self.skipping_line = true;
@@ -41,7 +41,8 @@ impl ServerSession {
         let (line, behind) = input.split_at_checked(at.saturating_add(1)).unwrap_or((input, &[]));
         let turn = if self.skipping_line || line.len() > octets_max {
             self.skipping_line = false;
-            self.error(&replies::LINE_TOO_LONG.reply(), out)
+            let reply = self.too_long();
+            self.error(&reply.reply(), out)
         } else {
             self.line(line, behind, out)
         };
@@ -53,8 +54,12 @@ impl ServerSession {
         let (([line @ .., b'\r', b'\n'], _) | ([line @ .., b'\n'], BareNewline::Normalize)) =
             (line, self.config.bare_newline)
         else {
+            self.cancel_authentication();
             return self.error(&replies::LINE_END.reply(), out);
         };
+        if self.state == State::Authenticating {
+            return self.response(line, behind, out);
+        }
         match Command::parse(line) {
             Ok(command) => self.command(command, behind, out),
             Err(wrong) => self.no_command(&wrong, out),
@@ -88,6 +93,10 @@ impl ServerSession {
             Command::Quit => self.close(replies::BYE, Close::Quit, out),
             Command::Bdat { octets, last } => self.bdat(octets, last, out),
             _ if self.state == State::Refused => self.error(&replies::ONLY_QUIT.reply(), out),
+            Command::Auth { mechanism, initial_response } => {
+                let initial = initial_response.as_ref().map(InitialResponse::base64);
+                self.auth(mechanism.as_str(), initial, out)
+            }
             Command::Ehlo { name } => self.hello(name.into_owned(), true, out),
             Command::Helo { name } => self.hello(name.into_owned(), false, out),
             Command::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters, out),
@@ -112,7 +121,11 @@ impl ServerSession {
             // The chunk belongs to the command. What stands behind QUIT is never read.
             Command::Bdat { .. } | Command::Quit => false,
             // [RFC 2920 §3.1] these stand last in a group: their reply decides how to read on.
-            Command::Ehlo { .. } | Command::Helo { .. } | Command::Data | Command::StartTls => true,
+            Command::Auth { .. }
+            | Command::Ehlo { .. }
+            | Command::Helo { .. }
+            | Command::Data
+            | Command::StartTls => true,
             _ => !self.may_pipeline(),
         }
     }
@@ -156,6 +169,11 @@ impl ServerSession {
             self.say(&replies::TOO_LARGE.reply(), out);
             return Turn::consumed(0);
         }
+        let mut parameters = parameters;
+        // [RFC 4954 §5] nobody is believed who the submitter was without being known himself.
+        if parameters.auth.is_some() && self.principal.is_none() {
+            parameters.auth = Some(Submitter::Unknown);
+        }
         let open = Open::Mail { smtputf8: parameters.smtputf8 };
         self.ask(open, Event::Mail { reverse_path, parameters })
     }
@@ -166,9 +184,10 @@ impl ServerSession {
         let on = |switch: bool| switch && self.esmtp;
         let not_offered = (given.size.is_some() && !on(offered.size.is_some()))
             || (given.body != BodyType::SevenBit && !on(offered.eight_bit_mime))
+            || (given.auth.is_some() && !on(!self.config.auth.mechanisms.is_empty()))
             || (given.smtputf8 && !on(offered.smtputf8))
-            || ((given.ret.is_some() || given.envelope_id.is_some()) && !on(offered.dsn))
-            || self.parameter_not_offered(given);
+            || self.parameter_not_offered(given)
+            || ((given.ret.is_some() || given.envelope_id.is_some()) && !on(offered.dsn));
         if self.needs_tls() {
             Some(replies::NEED_TLS)
         } else if not_offered {
@@ -186,7 +205,6 @@ impl ServerSession {
         let on = |switch: bool| switch && self.esmtp;
         // [RFC 3030 §3] what BINARYMIME lets in, DATA cannot carry and the decoder does not take.
         given.body == BodyType::BinaryMime
-            || given.auth.is_some()
             || !given.extensions.is_empty()
             || (given.deliver_by.is_some() && !on(offered.deliver_by))
             || (given.hold.is_some() && !on(offered.future_release.is_some()))
@@ -305,7 +323,7 @@ impl ServerSession {
         }
     }
 
-    fn needs_tls(&self) -> bool {
+    pub(super) fn needs_tls(&self) -> bool {
         self.config.require_tls && !self.tls
     }
 
@@ -344,7 +362,7 @@ impl ServerSession {
     }
 
     /// Says what the peer did wrong, and ends the session when it was once too often.
-    fn error<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
+    pub(super) fn error<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
         if let Some(turn) = self.count_error(out) {
             return turn;
         }
@@ -354,7 +372,12 @@ impl ServerSession {
 
     fn count_error<'i>(&mut self, out: &mut Vec<u8>) -> Option<Turn<'i>> {
         self.errors = self.errors.saturating_add(1);
-        let over = self.errors > self.config.limits.errors_max;
+        let limits = &self.config.limits;
+        let max = match self.principal {
+            Some(_) => limits.authenticated_errors_max,
+            None => limits.errors_max,
+        };
+        let over = self.errors > max;
         over.then(|| self.close(replies::TOO_MANY_ERRORS, Close::Errors, out))
     }
 

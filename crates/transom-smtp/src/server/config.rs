@@ -7,6 +7,7 @@ use transom_types::Domain;
 
 use crate::codec::data::BareNewline;
 use crate::codec::ehlo::FutureReleaseOffer;
+use crate::sasl::AuthOffer;
 
 /// Everything a session must know beforehand. Shared by all sessions of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ServerConfig {
     pub greeting: Cow<'static, str>,
     /// What is offered, and so what is allowed.
     pub extensions: Extensions,
+    /// AUTH (RFC 4954): the mechanisms that are offered (none).
+    pub auth: AuthOffer,
     /// Whether MAIL before TLS gets 530 5.7.0 (no).
     pub require_tls: bool,
     /// Limits of size, number and time.
@@ -33,6 +36,7 @@ impl ServerConfig {
             name,
             greeting: Cow::Borrowed("ESMTP service ready"),
             extensions: Extensions::default(),
+            auth: AuthOffer::default(),
             require_tls: false,
             limits: ServerLimits::default(),
             bare_newline: BareNewline::default(),
@@ -49,6 +53,12 @@ impl ServerConfig {
     #[must_use]
     pub fn with_extensions(self, extensions: Extensions) -> Self {
         Self { extensions, ..self }
+    }
+
+    /// Sets the mechanisms that AUTH offers.
+    #[must_use]
+    pub fn with_auth(self, auth: AuthOffer) -> Self {
+        Self { auth, ..self }
     }
 
     /// Sets whether MAIL needs TLS.
@@ -212,6 +222,12 @@ pub struct ServerLimits {
     pub recipients_max: u32,
     /// Protocol errors that are answered (5); one more gets 421 4.7.0.
     pub errors_max: u32,
+    /// The same once the client has authenticated (20): who is known may err more.
+    pub authenticated_errors_max: u32,
+    /// Failed logons (3): the last of them gets 421 4.7.0 and not 535.
+    pub logon_failures_max: u32,
+    /// How long the reply to a failed logon takes (5 s), so that guessing does not pay.
+    pub auth_tarpit_interval: Duration,
     /// Commands that move no mail (NOOP, RSET, VRFY, HELP, EHLO again, RCPT above the limit) since
     /// the last accepted message (100); one more gets 421 4.7.0.
     pub junk_max: u32,
@@ -239,6 +255,9 @@ impl Default for ServerLimits {
         Self {
             recipients_max: 200,
             errors_max: 5,
+            authenticated_errors_max: 20,
+            logon_failures_max: 3,
+            auth_tarpit_interval: Duration::from_secs(5),
             junk_max: 100,
             transactions_max: 1_000,
             command_timeout: Duration::from_mins(5),
@@ -261,6 +280,24 @@ impl ServerLimits {
     #[must_use]
     pub fn with_errors_max(self, errors_max: u32) -> Self {
         Self { errors_max, ..self }
+    }
+
+    /// Sets the protocol errors of a client that has authenticated.
+    #[must_use]
+    pub fn with_authenticated_errors_max(self, authenticated_errors_max: u32) -> Self {
+        Self { authenticated_errors_max, ..self }
+    }
+
+    /// Sets the failed logons.
+    #[must_use]
+    pub fn with_logon_failures_max(self, logon_failures_max: u32) -> Self {
+        Self { logon_failures_max, ..self }
+    }
+
+    /// Sets how long the reply to a failed logon takes.
+    #[must_use]
+    pub fn with_auth_tarpit_interval(self, auth_tarpit_interval: Duration) -> Self {
+        Self { auth_tarpit_interval, ..self }
     }
 
     /// Sets the commands that move no mail.

@@ -55,6 +55,7 @@
 //! ```
 
 mod answers;
+mod auth;
 mod clock;
 mod commands;
 mod config;
@@ -67,9 +68,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use transom_types::{Reply, Severity};
+use transom_types::{Principal, Reply, Severity};
 
 use crate::codec::data::{BareNewline, ContentDecoder};
+use crate::sasl::{Channel, Verdict};
+use auth::Authentication;
 use clock::{Clock, Expired};
 
 pub use config::{Extensions, ServerConfig, ServerLimits};
@@ -96,6 +99,12 @@ pub struct ServerSession {
     /// How many commands may still come out of order, because a refusal a moment ago made them so.
     aftermath: u32,
     tls: bool,
+    /// What TLS has told; boxed, as most sessions have nothing.
+    channel: Option<Box<Channel>>,
+    authentication: Option<Box<Authentication>>,
+    /// Who the client has shown to be. It lives and dies with this session.
+    principal: Option<Principal>,
+    logon_failures: u32,
     esmtp: bool,
     draining: bool,
     eof: bool,
@@ -127,6 +136,10 @@ enum State {
         left: u64,
         last: bool,
     },
+    /// Inside an exchange: a line is a response, no command.
+    Authenticating,
+    /// A failure of an exchange is told after a while.
+    AuthenticationFailed,
     /// 220 to STARTTLS was said.
     StartingTls,
     Closed(Close),
@@ -135,12 +148,23 @@ enum State {
 /// The open event, without what was handed to the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
+    /// A question of an exchange, for a verifier or for a verdict.
+    Authenticate {
+        verifier: bool,
+    },
     Connect,
-    Hello { esmtp: bool },
-    Mail { smtputf8: bool },
+    Hello {
+        esmtp: bool,
+    },
+    Mail {
+        smtputf8: bool,
+    },
     Rcpt,
     Data,
-    Bdat { octets: u64, last: bool },
+    Bdat {
+        octets: u64,
+        last: bool,
+    },
     EndOfData,
     Vrfy,
 }
@@ -148,6 +172,7 @@ enum Open {
 impl Open {
     fn name(self) -> &'static str {
         match self {
+            Self::Authenticate { .. } => "AUTH",
             Self::Connect => "the connection",
             Self::Hello { .. } => "EHLO",
             Self::Mail { .. } => "MAIL",
@@ -172,6 +197,7 @@ impl Open {
 enum Answer {
     Default,
     Reply(Reply),
+    Verdict(Box<Verdict>),
 }
 
 #[derive(Debug)]
@@ -229,6 +255,10 @@ impl ServerSession {
             skipping_line: false,
             aftermath: 0,
             tls,
+            channel: None,
+            authentication: None,
+            principal: None,
+            logon_failures: 0,
             esmtp: false,
             draining: false,
             eof: false,
@@ -266,7 +296,9 @@ impl ServerSession {
         };
         let severity = reply.code().severity();
         let refused = matches!(severity, Severity::TransientNegative | Severity::PermanentNegative);
-        if !refused && severity != open.positive() {
+        // Nobody is authenticated by a mere reply.
+        let authenticates = matches!(open, Open::Authenticate { .. });
+        if !refused && (authenticates || severity != open.positive()) {
             return Err(ApiMisuse::WrongSeverity { code: reply.code(), command: open.name() });
         }
         self.answer = Some(Answer::Reply(reply));
@@ -277,10 +309,13 @@ impl ServerSession {
     ///
     /// # Errors
     ///
-    /// Where no event is open.
+    /// Where no event is open, or it is a question about who the client is, which has no default.
     pub fn accept(&mut self) -> Result<(), ApiMisuse> {
-        if self.open.is_none() || self.answer.is_some() {
+        let Some(open) = self.open.filter(|_| self.answer.is_none()) else {
             return Err(ApiMisuse::NoOpenEvent);
+        };
+        if matches!(open, Open::Authenticate { .. }) {
+            return Err(ApiMisuse::WrongAnswer { command: open.name() });
         }
         self.answer = Some(Answer::Default);
         Ok(())
@@ -305,6 +340,9 @@ impl ServerSession {
         self.esmtp = false;
         self.aftermath = 0;
         self.tls = true;
+        self.channel = None;
+        self.authentication = None;
+        self.principal = None;
     }
 
     /// Ends the session at the next command with 421 4.3.2. A transaction whose content has begun
@@ -337,7 +375,9 @@ impl ServerSession {
             | State::Greeted
             | State::Identified
             | State::Envelope
-            | State::Chunks => self.command_line(input, out),
+            | State::Chunks
+            | State::Authenticating => self.command_line(input, out),
+            State::AuthenticationFailed => self.tell_failure(input, out),
         }
     }
 
@@ -385,6 +425,7 @@ impl ServerSession {
         self.state = State::Closed(why);
         self.skipped_chunk = None;
         self.reset_due = false;
+        self.authentication = None;
         Output::Close(why)
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use transom_types::{ForwardPath, MailParameters, RcptParameters, ReplyCode, ReversePath};
 
 use crate::codec::{Argument, HelloName};
+use crate::sasl::Question;
 
 /// One step of [`ServerSession::poll`](super::ServerSession::poll).
 #[derive(Debug, PartialEq, Eq)]
@@ -51,6 +52,11 @@ pub enum Output<'i> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// AUTH: only the application knows the users. It answers with
+    /// [`authenticate`](super::ServerSession::authenticate), or refuses with a 4yz or 5yz reply;
+    /// there is no default answer. Whether the client is who it says shows only in the end, by
+    /// [`Notice::Authenticated`] and [`principal`](super::ServerSession::principal).
+    Authenticate(Question),
     /// A peer has connected. Default answer: 220 with the configured greeting. After a refusal
     /// with a 5yz reply the peer may only quit.
     Connect,
@@ -98,6 +104,11 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Notice {
+    /// The client is [`principal`](super::ServerSession::principal) from here on, until STARTTLS
+    /// or the end of the session.
+    Authenticated,
+    /// An attempt to authenticate failed: wrong credentials, or a message that cannot be trusted.
+    AuthenticationFailed,
     /// The open transaction is gone: by RSET, EHLO, a content above the size limit, or a refused
     /// [`Event::Data`]. Forget its envelope and what was spooled of it.
     Reset,
@@ -121,6 +132,9 @@ pub enum Close {
     Framing,
     /// More idle commands than [`ServerLimits::junk_max`](super::ServerLimits::junk_max).
     Junk,
+    /// As many failed logons as
+    /// [`ServerLimits::logon_failures_max`](super::ServerLimits::logon_failures_max).
+    LogonFailures,
     /// The peer closed or ended its side.
     PeerClosed,
     /// Octets stood behind a command whose reply had to be awaited (RFC 2920 §3.1).
@@ -145,6 +159,13 @@ pub enum ApiMisuse {
     /// An answer without an open event, or a second answer to the same one.
     #[error("no event is open")]
     NoOpenEvent,
+    /// An answer of another kind than the open event takes: a default where there is none, a
+    /// verdict that does not fit the question.
+    #[error("{command} takes another kind of answer")]
+    WrongAnswer {
+        /// The command, or what else was open.
+        command: &'static str,
+    },
     /// A reply this command cannot have, such as 354 to RCPT.
     #[error("reply {code} does not answer {command}")]
     WrongSeverity {

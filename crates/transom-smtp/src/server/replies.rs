@@ -99,6 +99,34 @@ pub(super) const EARLY_TALKER: Fixed =
     no(ReplyCode::TRANSACTION_FAILED, 5, 0, "Client spoke before the greeting");
 pub(super) const PIPELINING: Fixed =
     no(ReplyCode::TRANSACTION_FAILED, 5, 0, "Client did not wait for a reply it had to wait for");
+pub(super) const AUTHENTICATED: Fixed =
+    fixed(ReplyCode::AUTHENTICATED, EnhancedStatusCode::success(7, 0), "Authentication successful");
+pub(super) const CREDENTIALS_INVALID: Fixed =
+    no(ReplyCode::CREDENTIALS_INVALID, 7, 8, "Authentication unsuccessful");
+/// [RFC 4954 §6] 454 where the credentials cannot be checked now.
+pub(super) const AUTHENTICATION_UNAVAILABLE: Fixed = fixed(
+    ReplyCode::TLS_NOT_AVAILABLE,
+    EnhancedStatusCode::transient(7, 0),
+    "Temporary authentication failure",
+);
+pub(super) const ALREADY_AUTHENTICATED: Fixed =
+    no(ReplyCode::BAD_SEQUENCE, 5, 1, "Already authenticated");
+pub(super) const MECHANISM_UNKNOWN: Fixed =
+    no(ReplyCode::PARAMETER_NOT_IMPLEMENTED, 5, 4, "Unrecognized authentication type");
+pub(super) const MECHANISM_NEEDS_TLS: Fixed = no(
+    ReplyCode::ENCRYPTION_REQUIRED,
+    7,
+    11,
+    "Encryption required for requested authentication mechanism",
+);
+pub(super) const AUTHENTICATION_CANCELLED: Fixed =
+    no(ReplyCode::PARAMETER_SYNTAX, 7, 0, "Authentication cancelled");
+pub(super) const RESPONSE_MALFORMED: Fixed =
+    no(ReplyCode::PARAMETER_SYNTAX, 5, 2, "Cannot decode the response");
+pub(super) const RESPONSE_TOO_LONG: Fixed =
+    no(ReplyCode::COMMAND_UNRECOGNIZED, 5, 6, "Authentication exchange line is too long");
+pub(super) const TOO_MANY_LOGON_FAILURES: Fixed =
+    closing(7, 0, "Too many logon failures, closing transmission channel");
 pub(super) const LINE_TOO_LONG: Fixed = no(ReplyCode::COMMAND_UNRECOGNIZED, 5, 2, "Line too long");
 pub(super) const LINE_END: Fixed =
     no(ReplyCode::COMMAND_UNRECOGNIZED, 5, 2, "Line must end with CRLF");
@@ -112,7 +140,7 @@ pub(super) fn help() -> Reply {
     Reply::bare(
         ReplyCode::HELP,
         "This server supports the following commands:\n\
-         EHLO HELO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+         EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
     )
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use transom_smtp::codec::data::BareNewline;
 use transom_smtp::server::ServerConfig;
 
-use crate::driver::{Driver, config, reply};
+use crate::driver::{Driver, config, offer, reply};
 
 #[derive(Clone, Copy, Debug)]
 enum Cut {
@@ -133,6 +133,8 @@ fn option(config: ServerConfig, text: &str) -> ServerConfig {
         "require_tls" => config.with_require_tls(true),
         "normalize" => config.with_bare_newline(BareNewline::Normalize),
         "size" => config.with_extensions(extensions.with_size(Some(number().into()))),
+        "auth" => config.with_auth(offer()),
+        "auth_in_clear" => config.with_auth(offer().danger_offer_plaintext_auth_without_tls(true)),
         "dsn" => config.with_extensions(extensions.with_dsn(true)),
         "starttls" => config.with_extensions(extensions.with_starttls(true)),
         "no_chunking" => config.with_extensions(extensions.with_chunking(false)),

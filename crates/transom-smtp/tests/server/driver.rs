@@ -5,12 +5,36 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use transom_smtp::sasl::{AuthOffer, Question, Verdict};
 use transom_smtp::server::{Close, Event, Notice, Output, ServerConfig, ServerSession};
-use transom_types::{EnhancedStatusCode, Reply};
+use transom_types::{EnhancedStatusCode, Principal, Reply, Secret};
 
 /// The defaults under the name that all tests use.
 pub(crate) fn config() -> ServerConfig {
     ServerConfig::new("mx.example".parse().unwrap())
+}
+
+/// What the tests log in with.
+pub(crate) fn offer() -> AuthOffer {
+    AuthOffer::default().with_tokens().with_passwords().with_external()
+}
+
+/// The only user that there is, with a password and a token.
+fn verdict(question: &Question) -> Verdict {
+    let alice = || Verdict::Granted(Principal::new("alice").unwrap());
+    match question {
+        Question::Password { user, .. } if user == "down" => Verdict::Unavailable,
+        Question::Password { user, password, acting_as: None }
+            if user == "alice" && *password == Secret::new(*b"secret") =>
+        {
+            alice()
+        }
+        Question::Token { token, .. } if *token == Secret::new(*b"t0ken") => alice(),
+        Question::External { identity, acting_as: None } => {
+            Verdict::Granted(Principal::new(identity).unwrap())
+        }
+        _ => Verdict::Denied,
+    }
 }
 
 /// A reply as it stands on one line: code, perhaps enhanced code, text.
@@ -136,6 +160,14 @@ impl Driver {
                     self.content.clear();
                     self.trace.push("Reset".into());
                 }
+                Output::Notice(Notice::Authenticated) => {
+                    let principal = self.session.principal().unwrap();
+                    self.trace.push(format!("Authenticated {principal}"));
+                }
+                Output::Notice(Notice::AuthenticationFailed) => {
+                    assert_eq!(self.session.principal(), None);
+                    self.trace.push("AuthenticationFailed".into());
+                }
                 Output::StartTls => {
                     self.trace.push("StartTls".into());
                     self.unread.clear();
@@ -175,7 +207,13 @@ impl Driver {
                 if let Some(other) = other {
                     self.answers.push_front(other);
                 }
-                self.session.accept().unwrap();
+                match event {
+                    Event::Authenticate(question) => {
+                        assert!(self.session.accept().is_err(), "nobody is let in by default");
+                        self.session.authenticate(verdict(question)).unwrap();
+                    }
+                    _ => self.session.accept().unwrap(),
+                }
             }
         }
     }
@@ -184,6 +222,15 @@ impl Driver {
 /// The name of an event, and the line it makes in a trace.
 fn describe(event: &Event) -> (&'static str, String) {
     match event {
+        Event::Authenticate(question) => {
+            let who = match question {
+                Question::Password { user, .. } | Question::ScramVerifier { user, .. } => user,
+                Question::Token { user, .. } => user.as_deref().unwrap_or("somebody"),
+                Question::External { identity, .. } => identity,
+                other => panic!("a question that the driver does not know: {other:?}"),
+            };
+            ("Authenticate", format!("Authenticate {who}"))
+        }
         Event::Connect => ("Connect", "Connect".into()),
         Event::Data => ("Data", "Data".into()),
         Event::EndOfData { octets } => ("EndOfData", format!("EndOfData {octets}")),

@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::driver::{Driver, config, reply};
+use crate::driver::{Driver, config, offer, reply};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "EHLO c.example",
     "HELO c.example",
     "MAIL FROM:<a@example.org>",
@@ -19,12 +19,15 @@ const COMMANDS: [&str; 14] = [
     "VRFY b",
     "HELP",
     "STARTTLS",
+    "AUTH PLAIN AGFsaWNlAHNlY3JldA==",
     "XYZZY",
     "QUIT",
 ];
 
 fn states() -> Vec<(&'static str, Driver)> {
-    let config = || config().with_extensions(config().extensions.with_starttls(true));
+    let config =
+        || config().with_extensions(config().extensions.with_starttls(true)).with_auth(offer());
+    let in_clear = || offer().danger_offer_plaintext_auth_without_tls(true);
     let mut refused = Driver::silent(config());
     refused.answers.push_back(("Connect".into(), reply("554 5.7.1 No")));
     refused.run();
@@ -39,6 +42,10 @@ fn states() -> Vec<(&'static str, Driver)> {
     let mut tls_identified = Driver::identified(config());
     tls_identified.feed(b"STARTTLS\r\n");
     tls_identified.feed(b"EHLO c.example\r\n");
+    let mut authenticating = Driver::identified(config().with_auth(in_clear()));
+    authenticating.feed(b"AUTH LOGIN\r\n");
+    let mut authenticated = Driver::identified(config().with_auth(in_clear()));
+    authenticated.feed(b"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n");
     vec![
         ("refused", refused),
         ("greeted", Driver::new(config())),
@@ -49,6 +56,8 @@ fn states() -> Vec<(&'static str, Driver)> {
         ("between chunks", chunks),
         ("TLS", tls),
         ("TLS EHLO", tls_identified),
+        ("AUTH LOGIN", authenticating),
+        ("authenticated", authenticated),
     ]
 }
 
