@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use transom::queue::RecoveryReport;
 use transom::{
@@ -25,11 +26,16 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let folders = Folders::new(arguments);
+    let mut folders = Folders::new(arguments)?;
     check_folder("--mail", &folders.mail)?;
     check_folder("--log-dir", &folders.log)?;
-    let samples = if arguments.samples { Some(Samples::start(&folders.root).await?) } else { None };
+    let samples =
+        if arguments.samples { Some(Samples::start(folders.root.path()).await?) } else { None };
     let transport = builder(arguments, &folders, samples.as_ref())?.start().await?;
+    let named = [&arguments.spool, &arguments.mail, &arguments.log_dir];
+    let in_use = arguments.samples || named.iter().any(|folder| folder.is_none());
+    // From here on mail may be in it.
+    folders.root.disable_cleanup(in_use);
     say_where(arguments, &transport, &folders);
     let mut good = true;
     if let Some(samples) = &samples {
@@ -61,24 +67,25 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
 
 /// Where things are kept.
 pub(crate) struct Folders {
-    pub(crate) root: PathBuf,
+    /// For those that are not named. Goes when nothing is in it.
+    pub(crate) root: TempDir,
     pub(crate) spool: PathBuf,
     pub(crate) mail: PathBuf,
     pub(crate) log: PathBuf,
 }
 
 impl Folders {
-    fn new(arguments: &Arguments) -> Self {
-        let root = std::env::temp_dir().join(format!("transom-{}", std::process::id()));
+    fn new(arguments: &Arguments) -> std::io::Result<Self> {
+        let root = tempfile::Builder::new().prefix("transom-").tempdir()?;
         let named = |folder: &Option<PathBuf>, name: &str| {
-            folder.clone().unwrap_or_else(|| root.join(name))
+            folder.clone().unwrap_or_else(|| root.path().join(name))
         };
-        Self {
+        Ok(Self {
             spool: named(&arguments.spool, "spool"),
             mail: named(&arguments.mail, "mail"),
             log: named(&arguments.log_dir, "log"),
             root,
-        }
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use tempfile::TempDir;
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -37,6 +38,8 @@ pub(crate) fn run(arguments: &[&str]) -> Ended {
 
 /// A running program. Dropping it kills it.
 pub(crate) struct Server {
+    /// Where it makes the folders that it was not given.
+    _temporary: TempDir,
     child: Child,
     lines: Receiver<String>,
     stdout: String,
@@ -47,8 +50,10 @@ pub(crate) struct Server {
 impl Server {
     fn spawn(arguments: &[&str]) -> Self {
         raise_descriptors();
+        let temporary = TempDir::new().unwrap();
         let mut child = Command::new(binary())
             .args(arguments)
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -66,7 +71,7 @@ impl Server {
             text
         });
         let (stdout, addresses) = (String::new(), Vec::new());
-        Self { child, lines, stdout, stderr: Some(stderr), addresses }
+        Self { _temporary: temporary, child, lines, stdout, stderr: Some(stderr), addresses }
     }
 
     /// Starts the program, which must say within [`PATIENCE`] where it listens, `count` times.
