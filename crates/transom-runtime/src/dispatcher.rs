@@ -68,7 +68,8 @@ pub(crate) async fn run(
     let stop = core.stop.clone();
     let mut stop = pin!(stop.cancelled());
     let mut timer = pin!(tokio::time::sleep_until(core.clock.now().into()));
-    let mut dispatcher = Dispatcher { core, scheduler, free: HashMap::new(), early: HashSet::new() };
+    let mut dispatcher =
+        Dispatcher { core, scheduler, free: HashMap::new(), early: HashSet::new() };
     let mut batch = Vec::with_capacity(BATCH);
     let mut stopping = false;
     loop {
