@@ -1,11 +1,13 @@
 //! What each operation does to the state of one message: the one text of it, for every store.
 
+use std::collections::BTreeSet;
+
 use transom_types::{
     AttemptStage, EnhancedStatusCode, Envelope, InternalMessageId, Outcome, Reply, ReplyCode,
     Status,
 };
 
-use crate::message::{Accepted, MessageState, RecipientState};
+use crate::message::{Accepted, Intent, MessageState, RecipientState};
 use crate::spool::{AdminVerb, Fork, Settled, StoreError};
 
 const NO_SUCH_RECIPIENT: StoreError =
@@ -38,13 +40,23 @@ impl MessageState {
             recipient.retry_at = entry.retry_at.filter(|_| !entry.outcome.is_terminal());
             recipient.outcome = Some(entry.outcome.clone());
         }
-        let answers =
-            |places: &[u32]| settled.iter().any(|entry| places.contains(&entry.recipient));
-        if self.intent.as_ref().is_some_and(|intent| answers(&intent.recipients)) {
-            self.intent = None;
+        if let Some(intent) = &mut self.intent {
+            let answered = |place: &u32| settled.iter().any(|entry| entry.recipient == *place);
+            intent.recipients.retain(|place| !answered(place));
         }
+        self.intent.take_if(|intent| intent.recipients.is_empty());
         self.delay_notified |= delay_notified;
         Ok(())
+    }
+
+    /// An attempt passes the point of no return. Recipients with different due times are attempted
+    /// beside each other: those of the earlier attempt stay in doubt until they have an outcome.
+    pub(crate) fn begin_attempt(&mut self, mut intent: Intent) {
+        if let Some(earlier) = self.intent.take() {
+            let both = earlier.recipients.into_iter().chain(intent.recipients);
+            intent.recipients = both.collect::<BTreeSet<_>>().into_iter().collect();
+        }
+        self.intent = Some(intent);
     }
 
     /// Somebody acts on the message.

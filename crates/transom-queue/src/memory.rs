@@ -242,7 +242,7 @@ impl Change<'_> {
             Op::Categorize { id, forks } => self.categorize(id, &forks),
             Op::Intent { id, intent } => {
                 let mut entry = self.entry(id)?;
-                entry.state.intent = Some(intent);
+                entry.state.begin_attempt(intent);
                 self.put(id, entry);
                 Ok(())
             }

@@ -85,7 +85,8 @@ pub struct ContentFacts {
 pub struct MessageState {
     /// One entry per recipient of the envelope, in its order.
     pub recipients: Vec<RecipientState>,
-    /// The attempt that was begun and has no outcome yet.
+    /// The attempt that was begun and has no outcome yet. Of several beside each other: the
+    /// recipients of all, and the host of the last.
     pub intent: Option<Intent>,
     /// Whether an administrator stopped it, and who.
     pub suspended: Option<String>,

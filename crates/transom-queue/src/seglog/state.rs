@@ -191,7 +191,7 @@ pub(super) fn replay(
 ) -> Result<(), Malformed> {
     const NO_RECIPIENT: Malformed = Malformed("a record names a recipient that is not there");
     match kind {
-        RecordType::Intent => state.intent = Some(read_intent(Fields::new(record))?),
+        RecordType::Intent => state.begin_attempt(read_intent(Fields::new(record))?),
         RecordType::Outcome => {
             let (recipients, delay_notified) = read_settle(Fields::new(record))?;
             state.settle(&recipients, delay_notified).map_err(|_| NO_RECIPIENT)?;

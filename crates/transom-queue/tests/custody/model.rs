@@ -170,7 +170,11 @@ fn change(state: &mut MessageState, step: &Step) -> u64 {
     match step {
         Step::Accept { .. } | Step::Categorize { .. } => {}
         Step::Intent { recipients, .. } => {
-            state.intent = Some(intent(recipients));
+            let earlier = state.intent.take().map(|intent| intent.recipients);
+            let mut both = [earlier.unwrap_or_default(), recipients.clone()].concat();
+            both.sort_unstable();
+            both.dedup();
+            state.intent = Some(intent(&both));
         }
         Step::Admin { verb: AdminVerb::Suspend, .. } => state.suspended = Some(ACTOR.into()),
         Step::Admin { verb: AdminVerb::Resume, .. } => state.suspended = None,
@@ -196,9 +200,10 @@ fn change(state: &mut MessageState, step: &Step) -> u64 {
             }
             state.delay_notified |= delay_notified;
             let named = |place: &u32| settled.iter().any(|entry| entry.recipient == *place);
-            if state.intent.as_ref().is_some_and(|intent| intent.recipients.iter().any(named)) {
-                state.intent = None;
+            if let Some(intent) = &mut state.intent {
+                intent.recipients.retain(|place| !named(place));
             }
+            state.intent.take_if(|intent| intent.recipients.is_empty());
         }
     }
     ended

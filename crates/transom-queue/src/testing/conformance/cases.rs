@@ -22,6 +22,7 @@ pub(super) const ALL: &[Case] = &[
     last_terminal_outcome_completes,
     terminal_outcome_stays,
     intent_stands_until_it_is_settled,
+    attempts_beside_each_other_stay_in_doubt_each,
     suspension_names_its_actor,
     removal_ends_open_recipients_alone,
     commit_is_all_or_nothing,
@@ -133,6 +134,23 @@ fn intent_stands_until_it_is_settled(bench: &Bench) {
     let both = [0, 2].map(|place| settle(id, place, sample_deferred(1)));
     bench.commit(both.into());
     assert_eq!(bench.open(id).state.intent, None);
+}
+
+fn attempts_beside_each_other_stay_in_doubt_each(bench: &Bench) {
+    let id = bench.accept(1, 3, 100);
+    let begin = |recipients: &[u32]| {
+        let intent = Intent { recipients: recipients.into(), host: "mx".into(), attempt: 1 };
+        bench.commit(vec![Op::Intent { id, intent }]);
+    };
+    let in_doubt = || bench.open(id).state.intent.map(|intent| intent.recipients);
+    begin(&[2, 0]);
+    begin(&[1]);
+    assert_eq!(in_doubt(), Some(vec![0, 1, 2]));
+    bench.commit(vec![settle(id, 1, sample_deferred(1))]);
+    assert_eq!(in_doubt(), Some(vec![0, 2]));
+    let both = [0, 2].map(|place| settle(id, place, sample_deferred(1)));
+    bench.commit(both.into());
+    assert_eq!(in_doubt(), None);
 }
 
 fn suspension_names_its_actor(bench: &Bench) {
