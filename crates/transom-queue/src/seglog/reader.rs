@@ -25,8 +25,11 @@ pub(super) enum ReadError {
     Damaged(String),
     /// The segment is gone: the message has moved on.
     Gone,
-    /// The system refused.
+    /// The system refused to read.
     Io(String, io::Error),
+    /// The system refused to open the file, for want of descriptors most of all: this says nothing
+    /// of what is in it.
+    Unopened(String, io::Error),
 }
 
 impl From<Malformed> for ReadError {
@@ -170,7 +173,7 @@ impl<'s> DiskFrames<'s> {
         let path = segment_path(segment);
         let file = self.io.open(&path, OpenMode::Read).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ReadError::Gone,
-            _ => ReadError::Io(path, error),
+            _ => ReadError::Unopened(path, error),
         })?;
         let reader = SegmentReader { file, segment, seed: Seed::new(self.spool, segment, epoch) };
         self.readers.borrow_mut().push(reader.clone());

@@ -24,6 +24,8 @@ pub(super) struct CopyScan {
     segment: u32,
     scan: Scan,
     done: bool,
+    /// Something in it could not be looked at, for a reason that passes.
+    unopened: bool,
 }
 
 impl Committer {
@@ -47,7 +49,7 @@ impl Committer {
                 break;
             };
             if let Scanned::Frame(frame) = scanned {
-                copied = copied.saturating_add(copy_frame(stage, &frame));
+                copied = copied.saturating_add(copy_frame(stage, &frame, &mut copying.unopened));
             }
         }
         self.credit = self.credit.saturating_sub(copied);
@@ -72,7 +74,7 @@ impl Committer {
         let file = self.shared.io.open(&segment_path(segment), OpenMode::Read).ok()?;
         let seed = Seed::new(self.shared.spool, segment, state.epoch);
         let scan = Scan::new(file, seed, segment, state.octets);
-        Some(CopyScan { segment, scan, done: false })
+        Some(CopyScan { segment, scan, done: false, unopened: false })
     }
 
     /// Removes old segments in which nothing counts, oldest first, each durably gone before the
@@ -111,12 +113,13 @@ impl Committer {
     /// It goes to the quarantine whole, so nothing in it is lost to people, and the log forgets
     /// those messages.
     fn set_aside_unreadable(&mut self) -> Result<(), StoreError> {
-        let Some(segment) = self.copying.as_ref().filter(|copy| copy.done).map(|copy| copy.segment)
-        else {
+        let Some(copying) = self.copying.take_if(|copying| copying.done) else {
             return Ok(());
         };
+        let segment = copying.segment;
         let state = read_lock(&self.shared.index).segments.get(&segment).copied();
-        if state.as_ref().is_none_or(Segment::is_dead) {
+        if copying.unopened || state.as_ref().is_none_or(Segment::is_dead) {
+            // What was not looked at is no damage: it is copied anew, later.
             return Ok(());
         }
         let why = Why { segment, offset: 0, octets: 0, reason: "messages in it do not verify" };
@@ -163,7 +166,7 @@ fn bodies_in(index: &Index, segment: u32) -> Vec<BodyId> {
 
 /// Carries the message forward whose Accept this frame is, and a shared body that stands in it,
 /// each if it still counts.
-fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame) -> u64 {
+fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame, unopened: &mut bool) -> u64 {
     let Header { kind, id, lsn, .. } = frame.header;
     let Some(summary) = read_summary(&frame.record).ok().filter(|_| kind == RecordType::Accept)
     else {
@@ -172,7 +175,14 @@ fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame) -> u64 {
     let counts = stage.entry(id).is_some_and(|entry| entry.first == lsn);
     let segment = lsn.segment();
     // What cannot be read is seen by its still counting when all has been copied.
-    let mut copied = if counts { copy_message(stage, id, segment).unwrap_or(0) } else { 0 };
+    let mut copy = |stage: &mut Stage<'_>, id| match copy_message(stage, id, segment) {
+        Ok(octets) => octets,
+        Err(error) => {
+            *unopened |= matches!(error, ReadError::Unopened(..));
+            0
+        }
+    };
+    let mut copied = if counts { copy(stage, id) } else { 0 };
     // The body may have outlived its message: the first that shares it carries it.
     let carrier = stage.with_index(|index, changes| {
         let shared = changes.body(index, summary.body.id);
@@ -180,7 +190,7 @@ fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame) -> u64 {
         here.and_then(|shared| shared.messages.first().copied())
     });
     if let Some(carrier) = carrier {
-        copied = copied.saturating_add(copy_message(stage, carrier, segment).unwrap_or(0));
+        copied = copied.saturating_add(copy(stage, carrier));
     }
     copied
 }

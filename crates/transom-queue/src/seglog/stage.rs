@@ -256,6 +256,8 @@ pub(super) fn store_error(id: InternalMessageId, error: ReadError) -> StoreError
     match error {
         ReadError::Damaged(what) => StoreError::Damaged { id, what },
         ReadError::Gone => StoreError::Damaged { id, what: "its segment is gone".into() },
-        ReadError::Io(path, error) => StoreError::Io { path, error: error.to_string() },
+        ReadError::Io(path, error) | ReadError::Unopened(path, error) => {
+            StoreError::Io { path, error: error.to_string() }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod limits;
 mod records;
+mod unopened;
 
 use std::time::{Duration, SystemTime};
 
