@@ -27,6 +27,9 @@ impl ServerSession {
         let octets_max = self.line_octets_max(input);
         let Some(at) = memchr(b'\n', input) else {
             if (self.skipping_line || input.len() >= octets_max) && !input.is_empty() {
+                if !self.skipping_line && announces_chunk(input) {
+                    return self.lose_chunk(&replies::LINE_TOO_LONG.reply(), out);
+                }
                 self.skipping_line = true;
                 return Turn::consumed(input.len());
             }
@@ -40,9 +43,9 @@ impl ServerSession {
         self.clock.restart_command(&self.config.limits);
         let (line, behind) = input.split_at_checked(at.saturating_add(1)).unwrap_or((input, &[]));
         let turn = if self.skipping_line || line.len() > octets_max {
-            self.skipping_line = false;
+            let begins_here = !std::mem::take(&mut self.skipping_line);
             let reply = self.too_long();
-            self.error(&reply.reply(), out)
+            self.bad_line(if begins_here { line } else { &[] }, &reply.reply(), out)
         } else {
             self.line(line, behind, out)
         };
@@ -55,24 +58,31 @@ impl ServerSession {
             (line, self.config.bare_newline)
         else {
             self.cancel_authentication();
-            return self.error(&replies::LINE_END.reply(), out);
+            return self.bad_line(line, &replies::LINE_END.reply(), out);
         };
         if self.state == State::Authenticating {
             return self.response(line, behind, out);
         }
         match Command::parse(line) {
             Ok(command) => self.command(command, behind, out),
-            Err(wrong) => self.no_command(&wrong, out),
+            Err(wrong) => self.no_command(line, &wrong, out),
         }
     }
 
-    fn no_command<'i>(&mut self, wrong: &CommandError, out: &mut Vec<u8>) -> Turn<'i> {
+    /// A line that is no command as it stands.
+    fn bad_line<'i>(&mut self, line: &[u8], reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
+        if announces_chunk(line) { self.lose_chunk(reply, out) } else { self.error(reply, out) }
+    }
+
+    /// What follows could be content; reading it as commands would be smuggling.
+    fn lose_chunk<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
+        self.say(reply, out);
+        Turn::output(self.closed(Close::Framing))
+    }
+
+    fn no_command<'i>(&mut self, line: &[u8], wrong: &CommandError, out: &mut Vec<u8>) -> Turn<'i> {
         match wrong {
-            // What follows could be content; reading it as commands would be smuggling.
-            CommandError::ChunkLength => {
-                self.say(&wrong.reply(), out);
-                Turn::output(self.closed(Close::Framing))
-            }
+            CommandError::ChunkLength => self.lose_chunk(&wrong.reply(), out),
             CommandError::UnknownVerb { verb } if FOREIGN_VERBS.contains(&verb.as_ref()) => {
                 self.say(&wrong.reply(), out);
                 Turn::output(self.closed(Close::Errors))
@@ -81,7 +91,7 @@ impl ServerSession {
                 self.begin_aftermath();
                 self.error(&wrong.reply(), out)
             }
-            _ => self.error(&wrong.reply(), out),
+            _ => self.bad_line(line, &wrong.reply(), out),
         }
     }
 
@@ -386,6 +396,14 @@ impl ServerSession {
         let over = self.junk > self.config.limits.junk_max;
         over.then(|| self.close(replies::TOO_MUCH_JUNK, Close::Junk, out))
     }
+}
+
+/// Whether a line was meant to be a BDAT, behind which its chunk follows at once.
+fn announces_chunk(line: &[u8]) -> bool {
+    line.split_at_checked(4).is_some_and(|(verb, rest)| {
+        let whole = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+        whole && verb.eq_ignore_ascii_case(b"BDAT")
+    })
 }
 
 /// What a command out of order should have waited for.

@@ -81,6 +81,26 @@ fn chunk_of_unknown_length_ends_the_session() {
 }
 
 #[test]
+fn chunk_behind_a_line_that_is_no_command_is_not_read_as_commands() {
+    let long = format!("bdat 6{}\r\n", " ".repeat(5_000));
+    for line in ["BDAT 6\n", "BDAT\x006\r\n", "BDAT\n", long.as_str()] {
+        let mut driver = Driver::with_recipient(config());
+        let said = driver.say(format!("{line}NOOP\r\n"));
+        assert!(said.starts_with("500 ") && said.lines().count() == 1, "{line:?}: {said}");
+        assert_eq!(driver.closed, Some(Close::Framing), "{line:?}");
+        for split in 1..line.len().min(12) {
+            let mut driver = Driver::with_recipient(config());
+            let (before, behind) = line.split_at(split);
+            assert_eq!(driver.say(before), "");
+            assert_eq!(driver.say(format!("{behind}NOOP\r\n")), said);
+        }
+    }
+    let mut driver = Driver::with_recipient(config());
+    assert_eq!(driver.say("BDATA 6\n"), "500 5.5.2 Line must end with CRLF\r\n");
+    assert_eq!(driver.closed, None);
+}
+
+#[test]
 fn chunk_of_absurd_length_is_not_read_over() {
     for argument in ["18446744073709551615", "18446744073709551615 LAST", "75497473"] {
         let mut driver = Driver::with_recipient(config());
