@@ -28,6 +28,10 @@ impl Rights {
     /// May send messages above the connector's size limit.
     pub const BYPASS_MESSAGE_SIZE_LIMIT: Self = Self(1 << 3);
 
+    /// What Exchange's permission group `ExchangeUsers` gives to those who have authenticated: to
+    /// submit and to relay.
+    pub const EXCHANGE_USERS: Self = Self(Self::SUBMIT.0 | Self::ACCEPT_ANY_RECIPIENT.0);
+
     /// Whether all of `rights` are in this set.
     pub const fn contains(self, rights: Self) -> bool {
         self.0 & rights.0 == rights.0
@@ -73,24 +77,50 @@ impl fmt::Display for Rights {
 pub struct Permissions {
     /// Rights of a session that has not shown who it is.
     pub anonymous: Rights,
+    /// Rights that a session has besides, once its client has authenticated. AUTH is offered where
+    /// there are any.
+    pub authenticated: Rights,
 }
 
 impl Permissions {
     /// Exchange's permission group `AnonymousUsers`: may submit to the accepted domains, from any
     /// sender, and may not relay.
     pub fn anonymous_users() -> Self {
-        Self { anonymous: Rights::SUBMIT | Rights::ACCEPT_AUTHORITATIVE_DOMAIN_SENDER }
+        Self {
+            anonymous: Rights::SUBMIT | Rights::ACCEPT_AUTHORITATIVE_DOMAIN_SENDER,
+            authenticated: Rights::NONE,
+        }
     }
 
     /// Nobody may do anything.
     pub fn none() -> Self {
-        Self { anonymous: Rights::NONE }
+        Self { anonymous: Rights::NONE, authenticated: Rights::NONE }
     }
 
     /// The same with other rights for anonymous sessions.
     #[must_use]
     pub fn with_anonymous(self, anonymous: Rights) -> Self {
-        Self { anonymous }
+        Self { anonymous, ..self }
+    }
+
+    /// The same with other rights for sessions whose client has authenticated.
+    #[must_use]
+    pub fn with_authenticated(self, authenticated: Rights) -> Self {
+        Self { authenticated, ..self }
+    }
+
+    /// What a session may do.
+    ///
+    /// ```
+    /// use transom_connector::{Permissions, Rights};
+    ///
+    /// let anonymous = Permissions::anonymous_users();
+    /// let permissions = anonymous.with_authenticated(Rights::EXCHANGE_USERS);
+    /// assert!(permissions.rights(true).contains(Rights::ACCEPT_ANY_RECIPIENT));
+    /// assert!(!permissions.rights(false).contains(Rights::ACCEPT_ANY_RECIPIENT));
+    /// ```
+    pub fn rights(self, is_authenticated: bool) -> Rights {
+        if is_authenticated { self.anonymous | self.authenticated } else { self.anonymous }
     }
 }
 
