@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use transom::AcceptedDomain;
 use transom::connector::{RemoteRange, SmartHost};
+use transom::types::Secret;
 
 /// What `--help` says.
 pub(crate) const HELP: &str = "\
@@ -19,6 +20,7 @@ usage: transport [FLAGS]
   --relay-domain DOMAIN    take mail for DOMAIN and relay it (repeatable)
   --smart-host HOST:PORT   relay to this host instead of the MX hosts
   --relay-from CIDR        peers that may relay anywhere (repeatable)
+  --auth USER:PASS         who logs in so, in TLS, may relay anywhere (repeatable)
   --spool DIR              where accepted mail is kept
   --log-dir DIR            where the message tracking log is written
   --message-size-max N     largest message, in octets
@@ -38,6 +40,7 @@ pub(crate) struct Arguments {
     pub(crate) relay_domains: Vec<AcceptedDomain>,
     pub(crate) smart_host: Option<SmartHost>,
     pub(crate) relay_from: Vec<RemoteRange>,
+    pub(crate) users: Vec<(String, Secret)>,
     pub(crate) spool: Option<PathBuf>,
     pub(crate) log_dir: Option<PathBuf>,
     pub(crate) message_size_max: Option<NonZeroU64>,
@@ -106,6 +109,7 @@ impl Arguments {
             }
             "--smart-host" => self.smart_host = Some(parsed(flag, &value()?)?),
             "--relay-from" => self.relay_from.push(parsed(flag, &value()?)?),
+            "--auth" => self.users.push(user(&value()?)?),
             "--spool" => self.spool = Some(value()?.into()),
             "--log-dir" => self.log_dir = Some(value()?.into()),
             "--message-size-max" => self.message_size_max = Some(parsed(flag, &value()?)?),
@@ -121,6 +125,16 @@ fn text(word: OsString) -> Result<String, String> {
 
 fn value(flag: &str, words: &mut impl Iterator<Item = String>) -> Result<String, String> {
     words.next().ok_or_else(|| format!("{flag} needs a value"))
+}
+
+/// The error does not repeat the value, which may be a password.
+fn user(value: &str) -> Result<(String, Secret), String> {
+    match value.split_once(':') {
+        Some((user, password)) if !user.is_empty() && !password.is_empty() => {
+            Ok((user.to_owned(), Secret::new(password.as_bytes())))
+        }
+        _ => Err("--auth needs USER:PASS".to_owned()),
+    }
 }
 
 fn parsed<T: std::str::FromStr<Err: std::error::Error>>(

@@ -1,17 +1,20 @@
 //! Starts the transport, shows what happens, and stops it when it is told to.
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
+use transom::connector::Rights;
 use transom::queue::RecoveryReport;
+use transom::types::Secret;
 use transom::{
-    Certificate, Maildir, ReceiveConnector, ReceiveLimits, ReceiveTls, SendConnector, Transport,
-    TransportBuilder,
+    Certificate, Maildir, MemoryAuthenticator, ReceiveConnector, ReceiveLimits, ReceiveTls,
+    SendConnector, Transport, TransportBuilder,
 };
 
 use crate::arguments::Arguments;
@@ -100,6 +103,9 @@ fn builder(
         .tracking_log(&folders.log)
         .suspend_delivery(arguments.suspend_delivery)
         .certificate(certificate(arguments, &name)?);
+    if !arguments.users.is_empty() {
+        builder = builder.authenticator(users(arguments)?);
+    }
     for connector in receive_connectors(arguments) {
         builder = builder.receive_connector(connector);
     }
@@ -142,6 +148,21 @@ fn certificate(arguments: &Arguments, name: &str) -> Result<Certificate, Box<dyn
     })
 }
 
+/// Who may log in. Only what checks a password is kept of it.
+fn users(arguments: &Arguments) -> Result<MemoryAuthenticator, Box<dyn Error>> {
+    let mut random = File::open("/dev/urandom")?;
+    let mut octets = [0; 16];
+    random.read_exact(&mut octets)?;
+    let mut users = MemoryAuthenticator::new(Secret::new(octets));
+    for (name, password) in &arguments.users {
+        random.read_exact(&mut octets)?;
+        users = users
+            .with_user(name, password, &octets)
+            .map_err(|error| format!("--auth {}: {error}", name.escape_debug()))?;
+    }
+    Ok(users)
+}
+
 /// For each address a connector for everybody and, where peers may relay, one for them.
 fn receive_connectors(arguments: &Arguments) -> Vec<ReceiveConnector> {
     let mut limits = ReceiveLimits::default();
@@ -161,7 +182,15 @@ fn receive_connectors(arguments: &Arguments) -> Vec<ReceiveConnector> {
             connectors.push(ReceiveConnector::relay(address, arguments.relay_from.clone()));
         }
         for connector in connectors.iter_mut().filter(|c| c.bindings.contains(&address)) {
-            *connector = connector.clone().with_tls(tls).with_limits(limits.clone());
+            let mut permissions = connector.permissions;
+            if !arguments.users.is_empty() {
+                permissions = permissions.with_authenticated(Rights::EXCHANGE_USERS);
+            }
+            *connector = connector
+                .clone()
+                .with_tls(tls)
+                .with_limits(limits.clone())
+                .with_permissions(permissions);
         }
     }
     connectors

@@ -70,7 +70,9 @@ mod directory;
 pub mod maildir;
 
 pub use async_trait::async_trait;
-pub use authenticator::{AuthenticationAnswer, Authenticator, PasswordQuestion, ScramAnswer};
+pub use authenticator::{
+    AuthenticationAnswer, Authenticator, PasswordQuestion, Questions, ScramAnswer,
+};
 #[cfg(feature = "scram")]
 #[cfg_attr(docsrs, doc(cfg(feature = "scram")))]
 pub use authenticator::{MemoryAuthenticator, MemoryAuthenticatorError};

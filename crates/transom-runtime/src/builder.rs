@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use transom_agent::{DeliveryAgent, Directory};
+use transom_agent::{Authenticator, DeliveryAgent, Directory};
 use transom_connector::{
     AcceptedDomain, Configuration, ConfigurationErrors, ReceiveConnector, SendConnector,
 };
@@ -38,6 +38,7 @@ pub(crate) struct Parts {
     pub(crate) send_connectors: Vec<SendConnector>,
     pub(crate) agents: HashMap<String, (Vec<String>, Arc<dyn DeliveryAgent>)>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pub(crate) spool: SpoolPlace,
     pub(crate) log_folder: Option<PathBuf>,
@@ -72,6 +73,7 @@ impl TransportBuilder {
                 send_connectors: Vec::new(),
                 agents: HashMap::new(),
                 directory: None,
+                authenticator: None,
                 resolver: None,
                 spool: SpoolPlace::Memory,
                 log_folder: None,
@@ -121,6 +123,14 @@ impl TransportBuilder {
     /// local-part is taken.
     pub fn directory(mut self, directory: impl Directory) -> Self {
         self.parts.directory = Some(Arc::new(directory));
+        self
+    }
+
+    /// Asks `authenticator` whether clients are who they say. AUTH is offered in TLS alone, at
+    /// connectors that give rights to authenticated sessions
+    /// ([`Permissions::authenticated`](transom_connector::Permissions::authenticated)).
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
+        self.parts.authenticator = Some(Arc::new(authenticator));
         self
     }
 

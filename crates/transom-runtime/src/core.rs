@@ -20,6 +20,7 @@ use crate::body_cache::BodyCache;
 use crate::categorize::Submitted;
 use crate::clock::Clock;
 use crate::dispatcher::Request;
+use crate::inbound::Authentication;
 use crate::tls::Tls;
 use crate::wire::BufferPool;
 
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) sinks: Vec<Arc<dyn EventSink>>,
     pub(crate) agents: HashMap<String, Arc<dyn DeliveryAgent>>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
+    pub(crate) authentication: Option<Authentication>,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) tls: Tls,
     /// Who we are, so that mail does not go to ourselves.

@@ -24,7 +24,7 @@ use crate::builder::{Parts, SpoolPlace, StartError, TransportBuilder};
 use crate::categorize::{self, Submitted};
 use crate::core::Core;
 use crate::dispatcher::{self, Entering, Request};
-use crate::inbound::{Connections, Listener, bind};
+use crate::inbound::{Authentication, Connections, Listener, bind};
 use crate::tls::Tls;
 use crate::tracking_log::TrackingLog;
 use crate::transport::Transport;
@@ -151,6 +151,7 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
         sinks: std::mem::take(&mut parts.sinks),
         agents,
         directory: parts.directory.take(),
+        authentication: parts.authenticator.take().map(|users| Authentication::new(users, &tls)),
         resolver,
         tls,
         cache: BodyCache::default(),

@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use transom_smtp::sasl::Channel;
 use transom_types::RemoteHost;
 
 use crate::wire::Stream;
@@ -109,6 +110,16 @@ pub enum TlsError {
 pub(crate) struct Tls {
     acceptor: Option<TlsAcceptor>,
     connector: Option<TlsConnector>,
+    provider: Option<Arc<CryptoProvider>>,
+}
+
+/// A connection in TLS, as a server has it.
+pub(crate) struct Secured {
+    pub(crate) stream: Box<dyn Stream>,
+    /// Version and cipher.
+    pub(crate) agreed: String,
+    /// What AUTH can be bound to.
+    pub(crate) channel: Channel,
 }
 
 impl fmt::Debug for Tls {
@@ -126,7 +137,7 @@ impl Tls {
         let Some(provider) = provider.or_else(built_in_provider) else {
             return match certificate {
                 Some(_) => Err(TlsError::NoProvider),
-                None => Ok(Self { acceptor: None, connector: None }),
+                None => Ok(Self { acceptor: None, connector: None, provider: None }),
             };
         };
         let acceptor = match certificate {
@@ -134,7 +145,14 @@ impl Tls {
             None => None,
         };
         let connector = Some(connector(&provider)?);
-        Ok(Self { acceptor, connector })
+        Ok(Self { acceptor, connector, provider: Some(provider) })
+    }
+
+    /// Octets that nobody can guess; none without cryptography.
+    pub(crate) fn random<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut octets = [0; N];
+        let provider = self.provider.as_ref()?;
+        provider.secure_random.fill(&mut octets).ok().map(|()| octets)
     }
 
     /// Whether a server can offer STARTTLS.
@@ -147,15 +165,13 @@ impl Tls {
         self.connector.is_some()
     }
 
-    /// The server's side of a handshake. Returns the stream and what was agreed.
-    pub(crate) async fn accept(
-        &self,
-        stream: Box<dyn Stream>,
-    ) -> io::Result<(Box<dyn Stream>, String)> {
+    /// The server's side of a handshake.
+    pub(crate) async fn accept(&self, stream: Box<dyn Stream>) -> io::Result<Secured> {
         let Some(acceptor) = &self.acceptor else { return Err(no_tls()) };
         let stream = in_time(acceptor.accept(stream)).await?;
-        let agreed = describe(stream.get_ref().1);
-        Ok((Box::new(stream), agreed))
+        let connection = stream.get_ref().1;
+        let (agreed, channel) = (describe(connection), channel(connection));
+        Ok(Secured { stream: Box::new(stream), agreed, channel })
     }
 
     /// The client's side of a handshake with `host`. The certificate is not judged.
@@ -186,6 +202,20 @@ async fn in_time<S>(handshake: impl Future<Output = io::Result<S>>) -> io::Resul
 
 fn no_tls() -> io::Error {
     io::Error::other("TLS is not set up")
+}
+
+/// What AUTH can be bound to.
+fn channel(connection: &rustls::ServerConnection) -> Channel {
+    // [RFC 9266 §4.2] with TLS 1.2 it is unique only where both sides have a further extension.
+    if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+        return Channel::default();
+    }
+    // [RFC 9266 §2] label, empty context, 32 octets.
+    let label = b"EXPORTER-Channel-Binding";
+    match connection.export_keying_material([0; 32], label, Some(b"")) {
+        Ok(exported) => Channel::default().with_tls_exporter(exported),
+        Err(_) => Channel::default(),
+    }
 }
 
 /// `version=TLS1_3, cipher=TLS_..`, as Received fields have it.

@@ -62,7 +62,10 @@ pub use transom_queue as queue;
 pub use transom_tracking as tracking;
 pub use transom_types as types;
 
-pub use transom_agent::{DeliveryAgent, DeliveryItem, Directory, RecipientResult, async_trait};
+pub use transom_agent::{
+    Authenticator, DeliveryAgent, DeliveryItem, Directory, MemoryAuthenticator, RecipientResult,
+    async_trait,
+};
 pub use transom_connector::{
     AcceptedDomain, ReceiveConnector, ReceiveLimits, ReceiveTls, SendConnector, SendTls,
 };

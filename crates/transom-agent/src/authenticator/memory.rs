@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use transom_types::scram::{ScramVerifier, ScramVerifierError};
 use transom_types::{Principal, PrincipalError, Secret};
 
-use super::{AuthenticationAnswer, Authenticator, PasswordQuestion, ScramAnswer};
+use super::{AuthenticationAnswer, Authenticator, PasswordQuestion, Questions, ScramAnswer};
 
 /// Users with passwords, in memory. Of a password only a SCRAM verifier is kept.
 ///
@@ -57,6 +57,10 @@ impl MemoryAuthenticator {
 
 #[async_trait]
 impl Authenticator for MemoryAuthenticator {
+    fn answers(&self) -> Questions {
+        Questions::default().with_scram_verifier(true)
+    }
+
     async fn password(&self, question: PasswordQuestion<'_>) -> AuthenticationAnswer {
         let known = self.users.get(question.user);
         let decoy = ScramVerifier::decoy(&self.decoy_key, question.user);

@@ -44,6 +44,11 @@ pub use memory::{MemoryAuthenticator, MemoryAuthenticatorError};
 /// Every future may be dropped at any await; nothing depends on its end.
 #[async_trait]
 pub trait Authenticator: Send + Sync + 'static {
+    /// Which questions are worth asking: mechanisms that need another one are not offered.
+    fn answers(&self) -> Questions {
+        Questions::default()
+    }
+
     /// Is this the user's password? For PLAIN and LOGIN.
     async fn password(&self, _question: PasswordQuestion<'_>) -> AuthenticationAnswer {
         AuthenticationAnswer::Denied
@@ -64,6 +69,53 @@ pub trait Authenticator: Send + Sync + 'static {
     /// Who is behind this identity, which the client's certificate has proved? For EXTERNAL.
     async fn external(&self, _identity: &str, _acting_as: Option<&str>) -> AuthenticationAnswer {
         AuthenticationAnswer::Denied
+    }
+}
+
+/// Which questions an [`Authenticator`] can answer. [`Default`] is passwords alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, one a question")]
+#[non_exhaustive]
+pub struct Questions {
+    /// [`Authenticator::password`] (yes).
+    pub password: bool,
+    /// [`Authenticator::scram_verifier`] (no).
+    pub scram_verifier: bool,
+    /// [`Authenticator::token`] (no).
+    pub token: bool,
+    /// [`Authenticator::external`] (no).
+    pub external: bool,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self { password: true, scram_verifier: false, token: false, external: false }
+    }
+}
+
+impl Questions {
+    /// Sets whether passwords are checked.
+    #[must_use]
+    pub fn with_password(self, password: bool) -> Self {
+        Self { password, ..self }
+    }
+
+    /// Sets whether there are SCRAM verifiers.
+    #[must_use]
+    pub fn with_scram_verifier(self, scram_verifier: bool) -> Self {
+        Self { scram_verifier, ..self }
+    }
+
+    /// Sets whether tokens are checked.
+    #[must_use]
+    pub fn with_token(self, token: bool) -> Self {
+        Self { token, ..self }
+    }
+
+    /// Sets whether identities of certificates are known.
+    #[must_use]
+    pub fn with_external(self, external: bool) -> Self {
+        Self { external, ..self }
     }
 }
 

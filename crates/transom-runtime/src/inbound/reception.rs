@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use transom_agent::DirectoryAnswer;
-use transom_connector::{ReceiveConnector, ReceiveLimits, RecipientClass, Rights};
+use transom_connector::{Permissions, ReceiveConnector, ReceiveLimits, RecipientClass, Rights};
 use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
 use transom_queue::{
     Accept, Accepted, ContentFacts, DiskLevel, Durability, Ingest, Ingress, IngressKind, Op,
     SpoolHealth, StoreError,
 };
+use transom_smtp::sasl::{Question, Verdict};
 use transom_tracking::{EventId, Peer, Source, TrackedRecipient, TrackingEvent};
 use transom_types::{
     ConnectorId, Domain, EnhancedStatusCode, Envelope, ForwardPath, InternalMessageId,
-    MailParameters, NetworkMessageId, RcptParameters, Recipient, Reply, ReplyCode, ReversePath,
-    SessionId,
+    MailParameters, NetworkMessageId, Principal, RcptParameters, Recipient, Reply, ReplyCode,
+    ReversePath, SessionId,
 };
 
 use crate::body_cache::Fresh;
@@ -41,7 +42,9 @@ pub(super) struct Reception {
     core: Arc<Core>,
     connector: ConnectorId,
     limits: ReceiveLimits,
-    rights: Rights,
+    permissions: Permissions,
+    /// Who the client has shown to be.
+    principal: Option<Principal>,
     name: Domain,
     local: SocketAddr,
     peer: SocketAddr,
@@ -89,7 +92,8 @@ impl Reception {
             name: core.config.receive_fqdn(connector).clone(),
             connector: connector.name.clone(),
             limits: connector.limits.clone(),
-            rights: connector.permissions.anonymous,
+            permissions: connector.permissions,
+            principal: None,
             core,
             local,
             peer,
@@ -107,9 +111,27 @@ impl Reception {
         self.transaction = None;
     }
 
+    /// Who the session takes its client for at this moment.
+    pub(super) fn serve_as(&mut self, principal: Option<&Principal>) {
+        self.principal = principal.cloned();
+    }
+
+    fn rights(&self) -> Rights {
+        self.permissions.rights(self.principal.is_some())
+    }
+
+    /// Puts the question to the authenticator.
+    pub(super) async fn authenticate(&self, question: Question) -> Verdict {
+        match &self.core.authentication {
+            Some(authentication) => authentication.decide(question, &self.core.tls).await,
+            None => Verdict::Unavailable,
+        }
+    }
+
     /// TLS is up; all that was said before it is forgotten.
     pub(super) fn tls_established(&mut self, agreed: String) {
         self.tls = Some(agreed);
+        self.principal = None;
         self.helo = None;
         self.transaction = None;
     }
@@ -124,7 +146,7 @@ impl Reception {
         if let Err(reply) = self.spool_takes_mail() {
             return Answer::Reply(reply);
         }
-        if let Err(refusal) = self.core.config.accepts_sender(self.rights, &reverse_path) {
+        if let Err(refusal) = self.core.config.accepts_sender(self.rights(), &reverse_path) {
             return Answer::Reply(refusal.reply());
         }
         self.transaction = Some(MailTransaction {
@@ -136,11 +158,11 @@ impl Reception {
         Answer::Accept
     }
 
-    /// At level Medium anonymous senders are put off; all sessions are anonymous as yet, so High
-    /// makes no further difference.
+    /// At level Medium anonymous senders are put off, at level High all.
     fn spool_takes_mail(&self) -> Result<(), Reply> {
         match self.core.spool.health() {
             SpoolHealth::Serving { level: DiskLevel::Normal } => Ok(()),
+            SpoolHealth::Serving { level: DiskLevel::Medium } if self.principal.is_some() => Ok(()),
             SpoolHealth::Serving { .. } => Err(out_of_room("disk space")),
             _ => Err(local_error()),
         }
@@ -151,7 +173,7 @@ impl Reception {
         forward_path: ForwardPath,
         parameters: RcptParameters,
     ) -> Answer {
-        let class = match self.core.config.accepts_recipient(self.rights, &forward_path) {
+        let class = match self.core.config.accepts_recipient(self.rights(), &forward_path) {
             Ok(class) => class,
             Err(refusal) => return Answer::Reply(refusal.reply()),
         };
@@ -226,6 +248,7 @@ impl Reception {
         let protocol = if self.esmtp { TransferProtocol::ESMTP } else { TransferProtocol::SMTP };
         let protocol =
             protocol.with_tls(self.tls.is_some()).with_utf8(transaction.parameters.smtputf8);
+        let protocol = protocol.with_authenticated(self.principal.is_some());
         let helo = self.helo.as_deref().unwrap_or_default();
         let peer = self.peer.ip().to_canonical();
         let id = id.to_string();
@@ -342,7 +365,7 @@ impl Reception {
             connector: self.connector.as_str().to_owned(),
             peer: Some(self.peer),
             helo: self.helo.clone(),
-            identity: None,
+            identity: self.principal.as_ref().map(ToString::to_string),
             tls: self.tls.clone(),
             session: Some(self.session),
         }

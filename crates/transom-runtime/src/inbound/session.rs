@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use transom_connector::ReceiveTls;
+use transom_connector::{ReceiveTls, Rights};
+use transom_smtp::sasl::Channel;
 use transom_smtp::server::{
     Close, Event, Extensions, Notice, Output, ServerConfig, ServerLimits, ServerSession,
 };
@@ -32,16 +33,17 @@ pub(crate) async fn serve(
     let implicit = settings.tls == ReceiveTls::Implicit;
     let config = server_config(&core, settings, peer);
     let mut reception = Reception::new(Arc::clone(&core), settings, local, peer);
-    let mut stream = stream;
+    let (mut stream, mut channel) = (stream, None);
     if implicit {
         // A stop does not wait for a handshake: nothing was promised yet.
         let Some(shaken) = core.stop.run_until_cancelled(core.tls.accept(stream)).await else {
             return;
         };
         match shaken {
-            Ok((secured, agreed)) => {
-                stream = secured;
-                reception.tls_established(agreed);
+            Ok(secured) => {
+                stream = secured.stream;
+                channel = Some(secured.channel);
+                reception.tls_established(secured.agreed);
             }
             Err(error) => {
                 tracing::debug!(%peer, %error, "the TLS handshake failed");
@@ -51,7 +53,10 @@ pub(crate) async fn serve(
     }
     let now = core.clock.now();
     let wire = Wire::new(stream, Arc::clone(&core.buffers), now, core.stop.clone());
-    let session = ServerSession::new(config, implicit, now);
+    let mut session = ServerSession::new(config, implicit, now);
+    if let Some(channel) = channel {
+        session.set_channel(channel);
+    }
     let mut driver = Driver { core, wire, session, reception };
     let ended = driver.run().await;
     driver.reception.submit().await;
@@ -96,6 +101,11 @@ fn server_config(
         .with_extensions(extensions)
         .with_require_tls(connector.tls == ReceiveTls::Required)
         .with_limits(session_limits);
+    if connector.permissions.authenticated != Rights::NONE
+        && let Some(authentication) = &core.authentication
+    {
+        config = config.with_auth(authentication.offer().clone());
+    }
     if let Some(banner) = &connector.banner {
         config = config.with_greeting(banner.clone());
     }
@@ -145,7 +155,14 @@ impl Driver {
 
     /// Puts a question to the reception and its answer to the session.
     async fn answer(&mut self, event: Event) -> io::Result<()> {
+        // Asked anew each time: the session alone knows how long it holds.
+        self.reception.serve_as(self.session.principal());
         let answer = match event {
+            Event::Authenticate(question) => {
+                self.wire.flush().await?;
+                let verdict = self.reception.authenticate(question).await;
+                return self.session.authenticate(verdict).map_err(io::Error::other);
+            }
             Event::Hello { name, esmtp } => self.reception.hello(&name.to_string(), esmtp),
             Event::Mail { reverse_path, parameters } => {
                 self.reception.mail(reverse_path, parameters)
@@ -171,15 +188,16 @@ impl Driver {
     async fn start_tls(&mut self) -> io::Result<()> {
         self.wire.flush().await?;
         let tls = self.core.tls.clone();
-        let mut agreed = String::new();
+        let (mut agreed, mut channel) = (String::new(), Channel::default());
         let upgrade = async |clear| {
-            let (stream, description) = tls.accept(clear).await?;
-            agreed = description;
-            Ok(stream)
+            let secured = tls.accept(clear).await?;
+            (agreed, channel) = (secured.agreed, secured.channel);
+            Ok(secured.stream)
         };
         self.wire.upgrade(upgrade).await?;
         self.reception.tls_established(agreed);
         self.session.handle_tls_established(self.core.clock.now());
+        self.session.set_channel(channel);
         Ok(())
     }
 

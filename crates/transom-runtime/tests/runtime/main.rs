@@ -8,6 +8,7 @@
 )]
 
 mod agent;
+mod auth;
 mod dns;
 mod inbound;
 mod lifecycle;

@@ -36,7 +36,7 @@ fn acceptor() -> TlsAcceptor {
 }
 
 /// The client's handshake, which trusts the given certificate.
-async fn secured(stream: Box<dyn Duplex>, trusted: &Path) -> Box<dyn Duplex> {
+pub(crate) async fn secured(stream: Box<dyn Duplex>, trusted: &Path) -> Box<dyn Duplex> {
     use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls::pki_types::CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
@@ -50,7 +50,7 @@ async fn secured(stream: Box<dyn Duplex>, trusted: &Path) -> Box<dyn Duplex> {
 }
 
 /// Writes a certificate and its key into a folder.
-fn write_certificate(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
+pub(crate) fn write_certificate(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let made = rcgen::generate_simple_self_signed(["mx.contoso.example".to_owned()]).unwrap();
     let (chain, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&chain, made.cert.pem()).unwrap();

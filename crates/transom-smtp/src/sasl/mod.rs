@@ -15,13 +15,13 @@
 //!
 //! | mechanism | server | client | what goes over the wire |
 //! |---|---|---|---|
-//! | `SCRAM-SHA-256-PLUS`, `SCRAM-SHA-256` (feature `scram`) | `ScramSha256` | [`Credentials::password`] | proofs; both sides show that they know the password |
+//! | `SCRAM-SHA-256`, `-PLUS` | `ScramSha256` | [`Credentials::password`] | proofs, of both sides |
 //! | `OAUTHBEARER`, `XOAUTH2` | [`OauthBearer`], [`XOauth2`] | [`Credentials::token`] | a token |
 //! | `PLAIN`, `LOGIN` | [`Plain`], [`Login`] | [`Credentials::password`] | the password |
 //! | `EXTERNAL` | [`External`] | [`Credentials::external`] | nothing; TLS has told |
 //!
-//! A further mechanism is a type of the host program's that implements [`ServerMechanism`] or
-//! [`ClientMechanism`].
+//! SCRAM comes with the feature `scram`. A further mechanism is a type of the host program's that
+//! implements [`ServerMechanism`] or [`ClientMechanism`].
 //!
 //! ```
 //! use transom_smtp::sasl::{Plain, Question, ServerContext, ServerMechanism, ServerStep, Verdict};
