@@ -1,4 +1,4 @@
-//! SMTP as values and as sans-io machines: codec, server session, client session.
+//! SMTP as values and as sans-io machines: codec, server session, client session, SASL.
 //!
 //! This crate opens no socket, reads no clock and keeps no buffer: octets and time come in as
 //! arguments, octets and events go out as values. It does not look into messages (that is
@@ -40,6 +40,12 @@
 //!
 //! End of data is CRLF `.` CRLF and nothing else; see [`codec::data`] for bare CR, bare LF and NUL.
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `scram` | the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-256-PLUS |
+//!
 //! # Standards
 //!
 //! | document | what of it |
@@ -51,6 +57,8 @@
 //! | RFC 3030 | CHUNKING; no BINARYMIME |
 //! | RFC 3207 | STARTTLS |
 //! | RFC 3461 | the DSN parameters of MAIL and RCPT |
+//! | RFC 4422, RFC 4954 | AUTH and its exchanges; no security layer |
+//! | RFC 4616, RFC 5802, RFC 7628, RFC 7677, RFC 9266 | PLAIN, SCRAM, OAUTHBEARER, channel binding |
 //! | RFC 6152 | 8BITMIME |
 //! | RFC 6531 | SMTPUTF8 |
 //! | RFC 9422 | LIMITS with RCPTMAX and MAILMAX |

@@ -37,6 +37,14 @@ fn acceptor() -> TlsAcceptor {
 
 /// The client's handshake, which trusts the given certificate.
 pub(crate) async fn secured(stream: Box<dyn Duplex>, trusted: &Path) -> Box<dyn Duplex> {
+    handshake(stream, trusted).await.0
+}
+
+/// The same, and what both sides can bind a login to.
+pub(crate) async fn handshake(
+    stream: Box<dyn Duplex>,
+    trusted: &Path,
+) -> (Box<dyn Duplex>, [u8; 32]) {
     use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls::pki_types::CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
@@ -46,7 +54,10 @@ pub(crate) async fn secured(stream: Box<dyn Duplex>, trusted: &Path) -> Box<dyn 
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = "mx.contoso.example".to_owned().try_into().unwrap();
-    Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let label = b"EXPORTER-Channel-Binding";
+    let exported = stream.get_ref().1.export_keying_material([0; 32], label, Some(b"")).unwrap();
+    (Box::new(stream), exported)
 }
 
 /// Writes a certificate and its key into a folder.
