@@ -280,6 +280,9 @@ impl Change<'_> {
         for fork in forks {
             let (message, state) = parent.state.fork(id, &parent.message, fork)?;
             let copy = self.spool.next_id();
+            if state.suspended.is_some() {
+                self.committed.suspended.push(copy);
+            }
             let entry = Entry { message: Arc::new(message), state, ..parent.clone() };
             self.put(copy, entry);
             self.committed.forks.push(copy);

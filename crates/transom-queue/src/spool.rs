@@ -240,6 +240,8 @@ pub struct Committed {
     pub position: u64,
     /// Ids of the forks, in the order of the operations.
     pub forks: Vec<InternalMessageId>,
+    /// Those of them that an administrator has stopped, with the message they come from.
+    pub suspended: Vec<InternalMessageId>,
     /// Messages that this commit completed.
     pub completed: Vec<InternalMessageId>,
 }

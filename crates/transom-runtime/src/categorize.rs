@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::{Mutex, mpsc};
 use transom_queue::{
-    Accepted, Deadlines, Durability, Enqueue, Fork, MessageState, Op, RecipientState,
+    Accepted, Committed, Deadlines, Durability, Enqueue, Fork, MessageState, Op, RecipientState,
     RecoveredUnit, StoreError,
 };
 use transom_routing::{Categorized, MessageFacts, categorize};
@@ -103,7 +103,8 @@ pub(crate) fn at_once(core: &Core, submitted: &Submitted) -> Option<Vec<Entering
     let mut entering = Vec::new();
     for (next_hop, recipients) in &groups {
         let kept: Vec<_> = recipients.iter().map(|recipient| (*recipient, *recipient)).collect();
-        enqueue(submitted, submitted.id, next_hop, &kept, &mut entering);
+        let message = (submitted.id, submitted.suspended);
+        enqueue(submitted, message, next_hop, &kept, &mut entering);
     }
     Some(entering)
 }
@@ -154,14 +155,16 @@ async fn try_categorize(
     }
     core.emit(&submit_event(core, submitted.id, &submitted.message, &groups));
     let others = groups.split_off(1);
-    let children = fork(core, submitted, &others).await?;
-    for ((next_hop, recipients), child) in others.into_iter().zip(children) {
+    let Committed { forks, suspended, .. } = fork(core, submitted, &others).await?;
+    for ((next_hop, recipients), child) in others.into_iter().zip(forks) {
         let renumbered: Vec<_> = recipients.iter().copied().zip(0u32..).collect();
-        enqueue(submitted, child, &next_hop, &renumbered, entering);
+        // Who stopped the message before it was forked has stopped its forks.
+        let stopped = submitted.suspended || suspended.contains(&child);
+        enqueue(submitted, (child, stopped), &next_hop, &renumbered, entering);
     }
     for (next_hop, recipients) in groups {
         let kept: Vec<_> = recipients.iter().map(|recipient| (*recipient, *recipient)).collect();
-        enqueue(submitted, submitted.id, &next_hop, &kept, entering);
+        enqueue(submitted, (submitted.id, submitted.suspended), &next_hop, &kept, entering);
     }
     Ok(())
 }
@@ -171,25 +174,25 @@ async fn fork(
     core: &Core,
     submitted: &Submitted,
     others: &[(NextHop, Vec<u32>)],
-) -> Result<Vec<InternalMessageId>, StoreError> {
+) -> Result<Committed, StoreError> {
     if others.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Committed::default());
     }
     let id = submitted.id;
     let forks = others.iter().map(|(_, recipients)| Fork { recipients: recipients.clone() });
     let op = Op::Categorize { id, forks: forks.collect() };
-    let children = core.spool.commit(vec![op], Durability::Sync).await?.forks;
-    for ((_, recipients), child) in others.iter().zip(&children) {
+    let committed = core.spool.commit(vec![op], Durability::Sync).await?;
+    for ((_, recipients), child) in others.iter().zip(&committed.forks) {
         core.emit(&transfer_event(core, submitted, *child, recipients));
     }
-    let Some(fresh) = core.cache.take(id) else { return Ok(children) };
-    for ((_, recipients), child) in others.iter().zip(&children) {
+    let Some(fresh) = core.cache.take(id) else { return Ok(committed) };
+    for ((_, recipients), child) in others.iter().zip(&committed.forks) {
         let message = Arc::new(for_recipients(&submitted.message, id, recipients));
         let content = fresh.content.clone();
         core.cache.insert(*child, Fresh { message, content });
     }
     core.cache.insert(id, fresh);
-    Ok(children)
+    Ok(committed)
 }
 
 /// The message as its fork has it.
@@ -203,10 +206,11 @@ fn for_recipients(message: &Accepted, parent: InternalMessageId, recipients: &[u
 }
 
 /// Puts recipients into their delivery queue, those with the same due time together.
-/// `recipients` are pairs: place in the message submitted, place in `message`.
+/// `recipients` are pairs: place in the message submitted, place in `message`, which may be
+/// suspended.
 fn enqueue(
     submitted: &Submitted,
-    message: InternalMessageId,
+    (message, suspended): (InternalMessageId, bool),
     next_hop: &NextHop,
     recipients: &[(u32, u32)],
     entering: &mut Vec<Entering>,
@@ -227,7 +231,7 @@ fn enqueue(
             octets: submitted.message.facts.octets,
             attempts: unit.attempts,
         };
-        entering.push(Entering { unit, suspended: submitted.suspended });
+        entering.push(Entering { unit, suspended });
     }
 }
 

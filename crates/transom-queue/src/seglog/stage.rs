@@ -174,6 +174,9 @@ impl<'s> Stage<'s> {
         })?;
         let place = if accept.body.place == Place::Blob { Place::Blob } else { Place::Elsewhere };
         for (id, accepted, state, taken) in copies {
+            if state.suspended.is_some() {
+                staged.committed.suspended.push(InternalMessageId(id));
+            }
             let body = Body { place, ..accept.body.clone() };
             let unknown = accept.unknown.clone();
             let copy = AcceptRecord { accepted, state, body, taken, unknown };

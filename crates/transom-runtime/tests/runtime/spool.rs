@@ -3,12 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use transom_queue::io::Space;
 use transom_queue::testing::{CrashKind, FakeSpace, SimFs};
-use transom_queue::{DirIo, DiskLevel, SegLog, SegLogOptions, SpoolHealth};
+use transom_queue::{
+    AdminVerb, Committed, DirIo, DiskLevel, Durability, Ingest, LoadedMessage, MemoryOptions,
+    MemorySpool, Op, RecoveryReport, SegLog, SegLogOptions, Spool, SpoolHealth, StoreError,
+    StoredMessage,
+};
 use transom_tracking::EventId;
+use transom_types::InternalMessageId;
 
-use crate::support::{Client, Events, Mailbox, address, eventually, message, node, stop, submit};
+use crate::peer::Peer;
+use crate::support::{
+    Client, Events, Mailbox, address, eventually, message, node, stop, submit, to_host,
+};
 
 const FROM: &str = "sender@contoso.example";
 const TO: &str = "b@contoso.example";
@@ -86,5 +95,62 @@ async fn outcome_that_cannot_be_written_down_does_not_hold_up_the_stop() {
     let transport = node(&events, &mailbox).store(seg_log(&disk)).start().await.unwrap();
     assert_eq!(transport.recovery().messages, 1);
     events.wait(EventId::Deliver, 1).await;
+    stop(transport).await;
+}
+
+/// A spool in which somebody stops every message just before it is forked.
+#[derive(Debug)]
+struct Stopped(MemorySpool);
+
+#[async_trait]
+impl Spool for Stopped {
+    fn begin(&self, size_hint: Option<u64>) -> Result<Box<dyn Ingest>, StoreError> {
+        self.0.begin(size_hint)
+    }
+    async fn commit(&self, ops: Vec<Op>, durability: Durability) -> Result<Committed, StoreError> {
+        if let [Op::Categorize { id, .. }] = ops[..] {
+            let stop = Op::Admin { id, verb: AdminVerb::Suspend, actor: "ann".into() };
+            self.0.commit(vec![stop], Durability::Sync).await?;
+        }
+        self.0.commit(ops, durability).await
+    }
+    async fn open(&self, id: InternalMessageId) -> Result<StoredMessage, StoreError> {
+        self.0.open(id).await
+    }
+    fn load(&self, sink: &mut dyn FnMut(LoadedMessage)) -> Result<RecoveryReport, StoreError> {
+        self.0.load(sink)
+    }
+    fn health(&self) -> SpoolHealth {
+        self.0.health()
+    }
+}
+
+#[tokio::test]
+async fn fork_of_a_message_that_was_suspended_meanwhile_waits() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let peer = Peer::willing().await;
+    let transport = node(&events, &mailbox)
+        .send_connector(to_host(peer.address))
+        .store(Arc::new(Stopped(MemorySpool::new(MemoryOptions::default()))))
+        .start()
+        .await
+        .unwrap();
+    submit(address(&transport), FROM, &[TO, "far@other.example"], "fork").await;
+    events.wait(EventId::Transfer, 1).await;
+    let fork = events.of(EventId::Transfer)[0].internal_id.unwrap();
+    let queued = async || {
+        let queues = transport.queues().await.unwrap();
+        queues.iter().any(|queue| queue.deferred_count == 1 && queue.inflight == 0)
+    };
+    eventually("the fork is held", queued).await;
+    let sent = events.of(EventId::Send).into_iter().chain(events.of(EventId::Deliver));
+    assert!(!sent.into_iter().any(|event| event.internal_id == Some(fork)));
+    transport.resume_message(fork, "ann").await.unwrap();
+    events
+        .until("the fork ends", |all| {
+            let ends = [EventId::Send, EventId::Deliver];
+            all.iter().any(|end| ends.contains(&end.event) && end.internal_id == Some(fork))
+        })
+        .await;
     stop(transport).await;
 }

@@ -58,6 +58,10 @@ fn forks_inherit_the_suspension(bench: &Bench) {
     let committed = bench.commit(vec![Op::Categorize { id, forks: forks(&[&[1]]) }]);
     let copy = bench.open(committed.forks[0]).state;
     assert_eq!(copy.suspended.as_deref(), Some("alice"));
+    assert_eq!(committed.suspended, committed.forks);
+    bench.commit(vec![Op::Admin { id, verb: AdminVerb::Resume, actor: "alice".into() }]);
+    let committed = bench.commit(vec![Op::Categorize { id, forks: forks(&[&[0]]) }]);
+    assert_eq!((committed.forks.len(), committed.suspended.len()), (1, 0));
 }
 
 fn forks_share_the_body_beyond_their_parent(bench: &Bench) {
