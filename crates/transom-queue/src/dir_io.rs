@@ -1,15 +1,17 @@
 //! [`DirIo`]: a spool in a folder of the real file system.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::io::{DirEntry, LockError, LockGuard, OpenMode, Space, SpoolFile, SpoolIo};
+use crate::sync::lock;
 
 /// Parts that one system call writes: the system's own limit (`IOV_MAX`).
 const PARTS_MAX: usize = 1024;
@@ -20,6 +22,9 @@ const OWNER_OCTETS_MAX: u64 = 256;
 #[derive(Debug)]
 pub struct DirIo {
     root: PathBuf,
+    /// The spool's few folders with segments and notes, once they were synced: a sync must not
+    /// fail for want of a descriptor.
+    folders: Mutex<HashMap<String, Arc<File>>>,
 }
 
 impl DirIo {
@@ -34,7 +39,7 @@ impl DirIo {
             let mut builder = std::fs::DirBuilder::new();
             builder.recursive(true).mode(0o700).create(&root)?;
         }
-        Ok(Self { root })
+        Ok(Self { root, folders: Mutex::default() })
     }
 
     /// The folder.
@@ -77,7 +82,17 @@ impl SpoolIo for DirIo {
     }
 
     fn fsync_dir(&self, path: &str) -> io::Result<()> {
-        File::open(self.path(path))?.sync_all()
+        if path.contains('/') {
+            return File::open(self.path(path))?.sync_all();
+        }
+        let known = lock(&self.folders).get(path).cloned();
+        let folder = match known {
+            Some(folder) => folder,
+            None => Arc::new(File::open(self.path(path))?),
+        };
+        folder.sync_all()?;
+        lock(&self.folders).entry(path.to_owned()).or_insert(folder);
+        Ok(())
     }
 
     fn list(&self, path: &str) -> io::Result<Vec<DirEntry>> {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use rustix::io::Errno;
 
 use super::batch::{Batch, Encoded};
 use super::blob;
@@ -271,7 +272,12 @@ impl Committer {
         self.sync()?;
         let next = self.next_header(self.current.end);
         let header = next.ok_or(StoreError::Full { resource: "segment numbers" })?;
-        let created = create_segment(&*self.shared.io, &header, self.shared.spool);
+        let io = &*self.shared.io;
+        let created = match open_new(io, header.segment) {
+            // A passing want, and nothing was made: this segment grows until there are some.
+            Err((_, error)) if no_descriptors(&error) => return Ok(()),
+            opened => opened.and_then(|file| begin_segment(io, file, &header, self.shared.spool)),
+        };
         self.current = created
             .map_err(|(action, error)| self.shared.fail(format!("cannot {action}: {error}")))?;
         let segment = Segment { epoch: header.epoch, octets: DATA_START, ..Segment::default() };
@@ -329,15 +335,37 @@ impl Committer {
     }
 }
 
+/// What failed, and how.
+type Failed = (String, std::io::Error);
+
+/// Whether a file was not opened because too many are open.
+fn no_descriptors(error: &std::io::Error) -> bool {
+    let numbers = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
+fn open_new(io: &dyn SpoolIo, segment: u32) -> Result<Arc<dyn SpoolFile>, Failed> {
+    let path = segment_path(segment);
+    io.open(&path, OpenMode::CreateNew).map_err(|error| (format!("create {path}"), error))
+}
+
 /// Makes a segment file: name durable, then its header. Gives what failed.
 pub(super) fn create_segment(
     io: &dyn SpoolIo,
     header: &SegmentHeader,
     spool: u128,
-) -> Result<Current, (String, std::io::Error)> {
+) -> Result<Current, Failed> {
+    begin_segment(io, open_new(io, header.segment)?, header, spool)
+}
+
+fn begin_segment(
+    io: &dyn SpoolIo,
+    file: Arc<dyn SpoolFile>,
+    header: &SegmentHeader,
+    spool: u128,
+) -> Result<Current, Failed> {
     let path = segment_path(header.segment);
     let at = |action: &str| format!("{action} {path}");
-    let file = io.open(&path, OpenMode::CreateNew).map_err(|error| (at("create"), error))?;
     io.fsync_dir("log").map_err(|error| (at("fsync the folder of"), error))?;
     let octets = header.encode(spool).unwrap_or_default();
     file.write_all_at(0, &[std::io::IoSlice::new(&octets)])

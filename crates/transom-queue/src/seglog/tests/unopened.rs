@@ -6,22 +6,43 @@ use super::*;
 use crate::io::{DirEntry, LockError, OpenMode, Space, SpoolFile};
 use crate::testing::SimFs;
 
-/// Opens every second file of the log only, while descriptors are `wanting`.
+/// Opens only every second file of the log where `reading` is set, and makes none where `making`
+/// is.
 #[derive(Debug)]
 struct Short {
     fs: SimFs,
-    wanting: AtomicBool,
+    reading: AtomicBool,
+    making: AtomicBool,
     opened: AtomicU64,
+}
+
+impl Short {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            fs: SimFs::new(1),
+            reading: AtomicBool::new(false),
+            making: AtomicBool::new(false),
+            opened: AtomicU64::new(0),
+        })
+    }
+
+    fn log(self: &Arc<Self>) -> SegLog {
+        SegLog::open(Arc::clone(self) as Arc<dyn SpoolIo>, small()).unwrap()
+    }
 }
 
 impl SpoolIo for Short {
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Arc<dyn SpoolFile>> {
         let asks = mode == OpenMode::Read && path.starts_with("log/");
-        if asks && self.wanting.load(Ordering::Relaxed) {
+        if asks && self.reading.load(Ordering::Relaxed) {
             let number = self.opened.fetch_add(1, Ordering::Relaxed);
             if number % 2 == 1 {
-                return Err(io::Error::other("too many open files"));
+                return Err(rustix::io::Errno::MFILE.into());
             }
+        }
+        let makes = mode == OpenMode::CreateNew && path.starts_with("log/");
+        if makes && self.making.load(Ordering::Relaxed) {
+            return Err(rustix::io::Errno::MFILE.into());
         }
         self.fs.open(path, mode)
     }
@@ -51,30 +72,52 @@ impl SpoolIo for Short {
     }
 }
 
-#[test]
-fn want_of_descriptors_is_no_damage() {
-    let fs = SimFs::new(1);
-    let io = Arc::new(Short { fs, wanting: AtomicBool::new(false), opened: AtomicU64::new(0) });
-    let log = SegLog::open(Arc::clone(&io) as Arc<dyn SpoolIo>, small()).unwrap();
-    let traffic = || {
-        for _ in 0..200 {
-            let id = accept(&log, &[b'y'; 5_000], 1);
-            commit(&log, vec![settle(id, 0, Outcome::Relayed(status(250)))]);
-        }
-    };
-    let stuck: Vec<_> = (0..20).map(|_| accept(&log, b"stuck", 1)).collect();
-    io.wanting.store(true, Ordering::Relaxed);
-    traffic();
-    assert!(io.opened.load(Ordering::Relaxed) > 10);
-    io.wanting.store(false, Ordering::Relaxed);
-    traffic();
-    for id in &stuck {
+fn traffic(log: &SegLog) {
+    for _ in 0..200 {
+        let id = accept(log, &[b'y'; 5_000], 1);
+        commit(log, vec![settle(id, 0, Outcome::Relayed(status(250)))]);
+    }
+}
+
+/// All that is stuck is there, and nothing else: now and after a restart.
+fn check(io: &Arc<Short>, log: SegLog, stuck: &[InternalMessageId]) {
+    for id in stuck {
         assert_eq!(body_of(&log, *id), b"stuck");
     }
     let stats = log.stats();
     assert!(stats.quarantined == 0 && stats.segments < 8, "{stats:?}");
     drop(log);
-    let log = SegLog::open(io, small()).unwrap();
-    let messages: Vec<_> = load(&log).0.iter().map(|message| message.id).collect();
+    let messages: Vec<_> = load(&io.log()).0.iter().map(|message| message.id).collect();
     assert_eq!(messages, stuck);
+}
+
+#[test]
+fn segment_that_is_not_opened_is_not_damaged() {
+    let io = Short::new();
+    let log = io.log();
+    let stuck: Vec<_> = (0..20).map(|_| accept(&log, b"stuck", 1)).collect();
+    io.reading.store(true, Ordering::Relaxed);
+    traffic(&log);
+    assert!(io.opened.load(Ordering::Relaxed) > 10);
+    io.reading.store(false, Ordering::Relaxed);
+    traffic(&log);
+    check(&io, log, &stuck);
+}
+
+#[test]
+fn segment_that_cannot_be_made_is_made_later() {
+    let io = Short::new();
+    let log = io.log();
+    let stuck: Vec<_> = (0..20).map(|_| accept(&log, b"stuck", 1)).collect();
+    io.making.store(true, Ordering::Relaxed);
+    traffic(&log);
+    assert!(matches!(log.health(), SpoolHealth::Serving { .. }), "{:?}", log.health());
+    assert_eq!(log.stats().segments, 1);
+    // What it holds beyond its size is there after a restart too.
+    let late = accept(&log, b"stuck", 1);
+    let stuck: Vec<_> = stuck.into_iter().chain([late]).collect();
+    io.making.store(false, Ordering::Relaxed);
+    traffic(&log);
+    assert!(log.stats().segments_reclaimed > 0);
+    check(&io, log, &stuck);
 }
