@@ -13,6 +13,10 @@ use crate::codec::{Command, CommandError, InitialResponse};
 /// What browsers and scanners send to any port. None of them is a mail client.
 const FOREIGN_VERBS: [&str; 7] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
 
+/// Recipients above the limit that one transaction may name for nothing: more than the largest
+/// lists that programs send at once.
+const SURPLUS_RECIPIENTS_MAX: u32 = 5_000;
+
 impl ServerSession {
     /// One command line, or the wait for it.
     pub(super) fn command_line<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
@@ -233,8 +237,16 @@ impl ServerSession {
             return self.out_of_order(out);
         }
         if self.transaction.recipients >= self.config.limits.recipients_max {
-            // [RFC 5321 §4.5.3.1.10] those accepted so far stay accepted.
-            return self.chatter(&replies::TOO_MANY_RECIPIENTS.reply(), out);
+            // [RFC 5321 §4.5.3.1.10] those accepted so far stay accepted, so a client that knows
+            // no LIMITS must get to its DATA however many it names.
+            let surplus = self.transaction.surplus.saturating_add(1);
+            self.transaction.surplus = surplus;
+            let reply = replies::TOO_MANY_RECIPIENTS.reply();
+            if surplus > SURPLUS_RECIPIENTS_MAX {
+                return self.chatter(&reply, out);
+            }
+            self.say(&reply, out);
+            return Turn::consumed(0);
         }
         let given = parameters.notify.is_some() || parameters.original_recipient.is_some();
         let offered = self.config.extensions;

@@ -210,6 +210,8 @@ struct SkippedChunk {
 #[derive(Debug)]
 struct Transaction {
     recipients: u32,
+    /// Those refused for their number.
+    surplus: u32,
     octets: u64,
     smtputf8: bool,
     oversize: bool,
@@ -219,7 +221,7 @@ struct Transaction {
 impl Transaction {
     fn new(smtputf8: bool) -> Self {
         let decoder = ContentDecoder::for_data(BareNewline::Reject);
-        Self { recipients: 0, octets: 0, smtputf8, oversize: false, decoder }
+        Self { recipients: 0, surplus: 0, octets: 0, smtputf8, oversize: false, decoder }
     }
 }
 

@@ -303,11 +303,23 @@ fn recipients_above_the_limit_are_put_off_and_a_flood_ends_the_session() {
         let said = driver.say("RCPT TO:<same@example.net>\r\n");
         assert_eq!(said, "250 2.1.5 Recipient OK\r\n", "number {number}");
     }
-    for number in 1..=100 {
+    // Those of the largest lists, and then the idle commands that any session may give.
+    for number in 1..=5_100 {
         let said = driver.say("RCPT TO:<other@example.net>\r\n");
         assert_eq!(said, "452 4.5.3 Too many recipients\r\n", "number {number}");
     }
     assert!(driver.say("RCPT TO:<other@example.net>\r\n").starts_with("421 4.7.0 "));
+}
+
+#[test]
+fn client_that_names_a_large_list_gets_to_its_data() {
+    let mut driver = Driver::identified(config());
+    driver.say("MAIL FROM:<a@example.org>\r\n");
+    let list = "RCPT TO:<same@example.net>\r\n".repeat(2_000);
+    let said = driver.say(&list);
+    let count = |code: &str| said.lines().filter(|line| line.starts_with(code)).count();
+    assert_eq!((count("250 "), count("452 ")), (200, 1_800));
+    assert!(driver.say("DATA\r\n").starts_with("354 "));
 }
 
 #[test]
