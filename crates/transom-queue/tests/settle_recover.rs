@@ -54,6 +54,24 @@ fn cut_attempt_is_a_named_doubt_and_waits_20_to_30_seconds() {
     assert_eq!(one.retry_at, Some(wall + wait));
 }
 
+// The row that names a doubt is written some milliseconds after the doubt. A kill in between lost
+// it, and the duplicate that followed had no name.
+#[test]
+fn doubt_is_told_again_at_every_start_until_an_outcome_ends_it() {
+    let message = message("<sender@example.net>", &[None, None]);
+    let mut state = fresh(&message);
+    let doubt = Outcome::InDoubt(status(AttemptStage::EndOfData, 451, "no reply came"));
+    state.recipients[0].outcome = Some(doubt);
+    state.recipients[1].outcome = Some(relayed());
+    let found = run(&loaded(message.clone(), state.clone()), received_at() + HOUR, some_instant());
+    assert!(found.op.is_none(), "it is written down already");
+    let [event] = found.events.as_slice() else { panic!("{:?}", found.events) };
+    assert_eq!((event.event, event.recipients.len()), (EventId::InDoubt, 1));
+    state.recipients[0].outcome = Some(relayed());
+    let found = run(&loaded(message, state), received_at() + HOUR, some_instant());
+    assert!(found.events.is_empty());
+}
+
 #[test]
 fn message_without_intent_needs_no_commit() {
     let message = message("<sender@example.net>", &[None]);

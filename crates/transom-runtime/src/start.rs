@@ -196,7 +196,7 @@ fn settle_policy(config: &CheckedConfiguration) -> Result<SettlePolicy, StartErr
 /// Puts every message of the spool back where it was. What needs more than a look comes back as
 /// a list for the categorizer.
 async fn load(
-    core: &Core,
+    core: &Arc<Core>,
     scheduler: &mut Scheduler,
 ) -> Result<(RecoveryReport, Vec<Submitted>), StartError> {
     let (wall, now) = (core.clock.wall(), core.clock.now());
@@ -232,6 +232,14 @@ async fn load(
     for event in &events {
         core.emit(event);
     }
+    // A doubt is in the log before the attempt that may make a duplicate of it.
+    let logged = Arc::clone(core);
+    let flushed = tokio::task::spawn_blocking(move || {
+        for sink in &logged.sinks {
+            sink.flush();
+        }
+    });
+    drop(flushed.await);
     Ok((report, later))
 }
 

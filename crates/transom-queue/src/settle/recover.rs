@@ -59,7 +59,8 @@ pub struct Recovered {
     pub in_doubt: Vec<u32>,
     /// Says so; to be committed before anything is attempted. None where nothing is in doubt.
     pub op: Option<Op>,
-    /// To be emitted when that is durable.
+    /// To be emitted when that is durable. A doubt from before is told again at every start, until
+    /// an outcome ends it.
     pub events: Vec<TrackingEvent>,
     /// Whether an administrator has stopped the message.
     pub suspended: bool,
@@ -125,7 +126,14 @@ pub fn recover(
                 });
                 (now.checked_add(delay), known.attempts.saturating_add(1))
             }
-            _ => (due(known.retry_at, wall, now, deadlines.expires_at), known.attempts),
+            _ => {
+                // The row that named the doubt may have died with the process that wrote it down;
+                // one too many does no harm, one too few hides a duplicate.
+                if let Some(outcome @ Outcome::InDoubt(_)) = &known.outcome {
+                    events.outcome(recipient, outcome);
+                }
+                (due(known.retry_at, wall, now, deadlines.expires_at), known.attempts)
+            }
         };
         match units.iter_mut().find(|unit| unit.due == due && unit.attempts == attempts) {
             Some(unit) => unit.recipients.push(recipient),
