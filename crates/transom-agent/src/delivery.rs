@@ -16,9 +16,6 @@ use crate::ContentSource;
 /// Delivers messages to their final place: a mailbox store, a program, a web service.
 #[async_trait]
 pub trait DeliveryAgent: Send + Sync + 'static {
-    /// The name in configuration, queues and logs. The same for the whole life of the agent.
-    fn name(&self) -> &str;
-
     /// Delivers one message to some of its recipients and answers one result for each of them.
     ///
     /// Custody ends with the answer: a recipient may be

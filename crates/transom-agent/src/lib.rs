@@ -24,10 +24,6 @@
 //!
 //! #[async_trait]
 //! impl DeliveryAgent for Printer {
-//!     fn name(&self) -> &str {
-//!         "printer"
-//!     }
-//!
 //!     async fn deliver(&self, item: DeliveryItem<'_>) -> Vec<RecipientResult> {
 //!         let mut text = Vec::new();
 //!         if let Err(error) = ContentReader::new(&*item.content).read_to_end(&mut text) {

@@ -36,34 +36,23 @@ const KNOWN_MAX: usize = 64 * 1024;
 /// Cloning shares the agent.
 #[derive(Clone, Debug)]
 pub struct Maildir {
-    name: String,
     store: Arc<Store>,
 }
 
 impl Maildir {
-    /// An agent named `maildir` below `root`, which it alone writes to.
+    /// An agent below `root`, which it alone writes to.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let store = Store {
             root: root.into(),
             known: Mutex::new(HashSet::new()),
             running: Mutex::new(HashSet::new()),
         };
-        Self { name: "maildir".into(), store: Arc::new(store) }
-    }
-
-    /// With another name, for a host with several.
-    #[must_use]
-    pub fn with_name(self, name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..self }
+        Self { store: Arc::new(store) }
     }
 }
 
 #[async_trait]
 impl DeliveryAgent for Maildir {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     /// # Cancel safety
     ///
     /// A delivery that has begun goes on when the future is dropped; while it does, another

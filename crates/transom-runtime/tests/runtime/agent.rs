@@ -42,10 +42,6 @@ impl Odd {
 
 #[async_trait]
 impl DeliveryAgent for Odd {
-    fn name(&self) -> &'static str {
-        "odd"
-    }
-
     async fn deliver(&self, item: DeliveryItem<'_>) -> Vec<RecipientResult> {
         self.keys.lock().unwrap().push((item.key_for(0).to_string(), item.first_attempt));
         let all = |recipient: &u32| RecipientResult { recipient: *recipient, outcome: delivered() };

@@ -190,10 +190,6 @@ impl Mailbox {
 
 #[async_trait]
 impl DeliveryAgent for Mailbox {
-    fn name(&self) -> &'static str {
-        "mailbox"
-    }
-
     async fn deliver(&self, item: DeliveryItem<'_>) -> Vec<RecipientResult> {
         let mut content = Vec::new();
         let mut reader = ContentReader::new(item.content.as_ref());
