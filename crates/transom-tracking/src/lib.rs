@@ -2,7 +2,8 @@
 //!
 //! Lower levels return [`TrackingEvent`]s as values; the runtime hands them to [`EventSink`]s once
 //! what they say is durable. No file is opened here: [`csv`] makes and reads rows,
-//! [`line`](mod@line) makes text for people, [`rotation`] decides when a new file begins and which old ones go.
+//! [`line`](mod@line) makes text for people, [`rotation`] decides when a new file begins and
+//! which old ones go.
 //!
 //! ```text
 //! session, categorizer, queue -- TrackingEvent --> EventSink --> csv::write_row --> MSGTRK*.LOG
