@@ -109,25 +109,54 @@ impl Domain {
 }
 
 /// How many octets at the start of `text` are labels of ASCII and their dots; none where a label
-/// is malformed or the text goes on beyond ASCII.
+/// is malformed or may be too long, or the text goes on beyond ASCII.
 fn ascii_length(text: &[u8]) -> Option<usize> {
-    let (mut label, mut before) = (0usize, b'.');
+    const LETTER: u8 = 1;
+    const HYPHEN: u8 = 2;
+    const DOT: u8 = 4;
+    /// What an octet is; all else ends a domain, beyond ASCII or not.
+    const CLASSES: [u8; 256] = {
+        let mut classes = [0; 256];
+        let (mut octet, mut rest): (u8, &mut [u8]) = (0, &mut classes);
+        while let [class, behind @ ..] = rest {
+            *class = match octet {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => LETTER,
+                b'-' => HYPHEN,
+                b'.' => DOT,
+                _ => 0,
+            };
+            octet = octet.wrapping_add(1);
+            rest = behind;
+        }
+        classes
+    };
+    let (mut before, mut start) = (DOT, 0usize);
     let mut length = text.len();
     for (at, &octet) in text.iter().enumerate() {
-        match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => label = label.saturating_add(1),
-            b'-' if label > 0 => label = label.saturating_add(1),
-            b'.' if label > 0 && label <= Domain::LABEL_OCTETS_MAX && before != b'-' => label = 0,
-            b'-' | b'.' | 0x80.. => return None,
-            _ => {
+        let class = CLASSES.get(usize::from(octet)).copied().unwrap_or(0);
+        if class != LETTER {
+            if class == 0 {
                 length = at;
                 break;
             }
+            // A hyphen begins no label, and a dot stands behind none and behind no hyphen.
+            if before == DOT || (class == DOT && before == HYPHEN) {
+                return None;
+            }
+            if class == DOT {
+                if at.saturating_sub(start) > Domain::LABEL_OCTETS_MAX {
+                    return None;
+                }
+                start = at.saturating_add(1);
+            }
         }
-        before = octet;
+        before = class;
     }
-    let whole = label > 0 && label <= Domain::LABEL_OCTETS_MAX && before != b'-';
-    (whole && length <= Domain::OCTETS_MAX).then_some(length)
+    let whole = before == LETTER
+        && length.saturating_sub(start) <= Domain::LABEL_OCTETS_MAX
+        && length <= Domain::OCTETS_MAX
+        && text.get(length).is_none_or(u8::is_ascii);
+    whole.then_some(length)
 }
 
 fn is_domain_character(c: char) -> bool {

@@ -138,8 +138,10 @@ fn split(value: &str) -> Result<(&str, &str), ParseOriginalRecipientError> {
     if value.len() > OriginalRecipient::OCTETS_MAX {
         return Err(ParseOriginalRecipientError::Length { octets: value.len() });
     }
-    let (address_type, encoded) =
-        value.split_once(';').ok_or(ParseOriginalRecipientError::NoType)?;
+    let at = value.bytes().position(|octet| octet == b';');
+    let (address_type, encoded) = at
+        .and_then(|at| Some((value.get(..at)?, value.get(at.saturating_add(1)..)?)))
+        .ok_or(ParseOriginalRecipientError::NoType)?;
     let atom = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'.';
     if address_type.is_empty() || !address_type.bytes().all(atom) {
         return Err(ParseOriginalRecipientError::NoType);

@@ -100,20 +100,22 @@ fn is_atext(c: char) -> bool {
     }
 }
 
-/// `atext` of RFC 5321 §4.1.2 (RFC 5322 §3.2.3).
+/// `atext` of RFC 5321 §4.1.2 (RFC 5322 §3.2.3). It is quicker to look up than to compare.
+#[inline]
 fn is_ascii_atext(octet: u8) -> bool {
-    const SIGNS: u128 = signs(b"!#$%&'*+-/=?^_`{|}~");
-    octet.is_ascii_alphanumeric() || (octet < 128 && SIGNS >> octet & 1 != 0)
-}
-
-/// A set of ASCII octets, one bit each.
-const fn signs(mut octets: &[u8]) -> u128 {
-    let mut set = 0;
-    while let [first, rest @ ..] = octets {
-        set |= 1 << *first;
-        octets = rest;
-    }
-    set
+    const ATEXT: [bool; 256] = {
+        let mut table = [false; 256];
+        let (mut octet, mut rest): (u8, &mut [bool]) = (0, &mut table);
+        while let [is_atext, behind @ ..] = rest {
+            *is_atext = octet.is_ascii_alphanumeric()
+                || matches!(octet, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?')
+                || matches!(octet, b'^'..=b'`' | b'{'..=b'~');
+            octet = octet.wrapping_add(1);
+            rest = behind;
+        }
+        table
+    };
+    ATEXT.get(usize::from(octet)).copied().unwrap_or(false)
 }
 
 /// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`: printable ASCII and UTF-8, `"` and `\` escaped.

@@ -26,7 +26,11 @@ impl Xtext {
     ///
     /// Where it does not parse.
     pub fn check(encoded: &str) -> Result<(), XtextError> {
-        let Some(at) = encoded.bytes().position(|octet| !is_plain(octet)) else { return Ok(()) };
+        // All octets are looked at, as that is quicker than to stop.
+        if encoded.bytes().fold(true, |plain, octet| plain & is_plain(octet)) {
+            return Ok(());
+        }
+        let at = encoded.bytes().position(|octet| !is_plain(octet)).unwrap_or(0);
         // Only what is encoded needs decoding to be judged.
         match encoded.as_bytes().get(at) {
             Some(b'+') => encoded.parse::<Self>().map(|_| ()),

@@ -5,6 +5,7 @@
 
 pub mod data;
 pub mod ehlo;
+pub mod proxy;
 pub mod reply;
 pub mod stuffing;
 

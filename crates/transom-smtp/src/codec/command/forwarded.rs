@@ -213,7 +213,8 @@ impl fmt::Display for Address {
 
 /// At least one attribute; names in upper case.
 fn for_each(text: &str, mut take: impl FnMut(&str, &str) -> Option<()>) -> Option<()> {
-    let mut words = text.split_ascii_whitespace().peekable();
+    // Not by any white space: that would let CR and LF in.
+    let mut words = text.split([' ', '\t']).filter(|word| !word.is_empty()).peekable();
     words.peek()?;
     words.try_for_each(|word| {
         let (name, value) = word.split_once('=')?;

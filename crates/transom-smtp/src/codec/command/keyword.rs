@@ -1,11 +1,28 @@
 //! Verbs and keywords as numbers, so that one is told from the others by one comparison.
 
-/// Up to 16 octets in upper case, the last one lowest. A longer word has a number of its own or
-/// shares one with no name in this crate, as those are shorter and so start with zeros.
-pub(super) type Key = u128;
+/// A word of up to [`WORD_OCTETS_MAX`] letters, digits and hyphens in upper case, the last one
+/// lowest: no two words share one. Longer words have [`LONGER`].
+pub(super) type Key = u64;
+
+const WORD_OCTETS_MAX: usize = 8;
+const LONGER: Key = 0;
+
+/// Letters, digits and hyphens in upper case; 0 for all else.
+const UPPER: [u8; 256] = {
+    let mut table = [0; 256];
+    let (mut octet, mut rest): (u8, &mut [u8]) = (0, &mut table);
+    while let [upper, behind @ ..] = rest {
+        if octet.is_ascii_alphanumeric() || octet == b'-' {
+            *upper = octet.to_ascii_uppercase();
+        }
+        octet = octet.wrapping_add(1);
+        rest = behind;
+    }
+    table
+};
 
 /// The key of a name that is in upper case already.
-pub(super) const fn key(mut name: &[u8]) -> Key {
+const fn key(mut name: &[u8]) -> Key {
     let mut key = 0;
     while let [first, rest @ ..] = name {
         key = key << 8 | *first as Key;
@@ -14,18 +31,25 @@ pub(super) const fn key(mut name: &[u8]) -> Key {
     key
 }
 
-/// Cuts `text` before the first octet of `ends` and gives the key of what stands there, and its
-/// length.
+/// What may stand between words.
+pub(super) fn is_blank(octet: u8) -> bool {
+    octet == b' ' || octet == b'\t'
+}
+
+/// The key of the letters, digits and hyphens that `text` begins with, and how many they are.
 #[inline]
-pub(super) fn word(text: &[u8], ends: impl Fn(u8) -> bool) -> (Key, usize) {
+pub(super) fn word(text: &[u8]) -> (Key, usize) {
     let mut key: Key = 0;
-    for (length, &octet) in text.iter().enumerate() {
-        if ends(octet) {
-            return (key, length);
+    let mut length = text.len();
+    for (at, &octet) in text.iter().enumerate() {
+        let upper = UPPER.get(usize::from(octet)).copied().unwrap_or(0);
+        if upper == 0 {
+            length = at;
+            break;
         }
-        key = key << 8 | Key::from(octet.to_ascii_uppercase());
+        key = key << 8 | Key::from(upper);
     }
-    (key, text.len())
+    if length <= WORD_OCTETS_MAX { (key, length) } else { (LONGER, length) }
 }
 
 pub(super) const AUTH: Key = key(b"AUTH");
@@ -51,11 +75,8 @@ pub(super) const BODY: Key = key(b"BODY");
 pub(super) const BY: Key = key(b"BY");
 pub(super) const ENVID: Key = key(b"ENVID");
 pub(super) const HOLDFOR: Key = key(b"HOLDFOR");
-pub(super) const HOLDUNTIL: Key = key(b"HOLDUNTIL");
-pub(super) const MT_PRIORITY: Key = key(b"MT-PRIORITY");
 pub(super) const NOTIFY: Key = key(b"NOTIFY");
 pub(super) const ORCPT: Key = key(b"ORCPT");
-pub(super) const REQUIRETLS: Key = key(b"REQUIRETLS");
 pub(super) const RET: Key = key(b"RET");
 pub(super) const RRVS: Key = key(b"RRVS");
 pub(super) const SIZE: Key = key(b"SIZE");

@@ -9,7 +9,7 @@ use transom_types::{
     Notify, OriginalRecipient, RcptParameters, RequireRecipientValidSince, Ret, Submitter,
 };
 
-use super::keyword::{self, Key, word};
+use super::keyword::{self, Key, is_blank, word};
 use super::{CommandError, ExtensionRegistry};
 
 /// The wire form of a `T`, checked where it stands in the line.
@@ -89,9 +89,10 @@ pub struct RcptParametersRef<'a> {
     extensions: &'a str,
 }
 
-/// `esmtp-param = esmtp-keyword ["=" esmtp-value]`.
-#[derive(Clone, Copy)]
-struct Parameter<'a> {
+/// The parameters of a command, of which one is looked at.
+struct Parameters<'a> {
+    /// What stands behind the one.
+    rest: &'a str,
     key: Key,
     keyword: &'a str,
     value: Option<&'a str>,
@@ -99,22 +100,25 @@ struct Parameter<'a> {
 
 impl<'a> MailParametersRef<'a> {
     /// `Mail-parameters = esmtp-param *(SP esmtp-param)`, each behind its space.
-    pub(super) fn parse(text: &'a str, known: &ExtensionRegistry) -> Result<Self, CommandError> {
-        let mut read = Self::default();
+    pub(super) fn read(
+        &mut self,
+        text: &'a str,
+        known: &ExtensionRegistry,
+    ) -> Result<(), CommandError> {
         let mut seen = Seen::default();
-        let mut rest = text;
-        while let Some(parameter) = next(&mut rest, "MAIL")? {
-            if !read.take(&parameter, &mut seen)? {
-                seen.extension(&parameter, known.mail_parameters(), "MAIL")?;
-                read.extensions = text;
+        let mut given = Parameters::of(text);
+        while given.advance("MAIL")? {
+            if !self.take(&given, &mut seen)? {
+                seen.extension(&given, known.mail_parameters())?;
+                self.extensions = text;
             }
         }
-        Ok(read)
+        Ok(())
     }
 
     /// False where the keyword is none of the RFCs.
     #[inline]
-    fn take(&mut self, given: &Parameter<'a>, seen: &mut Seen) -> Result<bool, CommandError> {
+    fn take(&mut self, given: &Parameters<'a>, seen: &mut Seen) -> Result<bool, CommandError> {
         match given.key {
             keyword::SIZE => {
                 seen.once(1)?;
@@ -140,10 +144,6 @@ impl<'a> MailParametersRef<'a> {
                 seen.once(1 << 5)?;
                 self.auth = Some(given.encoded("AUTH", Submitter::check)?);
             }
-            keyword::REQUIRETLS => {
-                seen.once(1 << 6)?;
-                self.require_tls = given.alone("REQUIRETLS")?;
-            }
             keyword::BY => {
                 seen.once(1 << 7)?;
                 self.deliver_by = Some(given.parsed("BY")?);
@@ -153,15 +153,29 @@ impl<'a> MailParametersRef<'a> {
                 seen.once(1 << 8)?;
                 self.hold = Some(FutureRelease::For(given.parsed("HOLDFOR")?));
             }
-            keyword::HOLDUNTIL => {
-                seen.once(1 << 8)?;
-                self.hold = Some(FutureRelease::Until(given.parsed("HOLDUNTIL")?));
-            }
-            keyword::MT_PRIORITY => {
-                seen.once(1 << 9)?;
-                self.mt_priority = Some(given.parsed("MT-PRIORITY")?);
-            }
-            _ => return Ok(false),
+            _ => return self.take_longer(given, seen),
+        }
+        Ok(true)
+    }
+
+    /// The same for keywords that are too long for a key.
+    fn take_longer(
+        &mut self,
+        given: &Parameters<'a>,
+        seen: &mut Seen,
+    ) -> Result<bool, CommandError> {
+        let is = |name: &str| given.keyword.eq_ignore_ascii_case(name);
+        if is("REQUIRETLS") {
+            seen.once(1 << 6)?;
+            self.require_tls = given.alone("REQUIRETLS")?;
+        } else if is("HOLDUNTIL") {
+            seen.once(1 << 8)?;
+            self.hold = Some(FutureRelease::Until(given.parsed("HOLDUNTIL")?));
+        } else if is("MT-PRIORITY") {
+            seen.once(1 << 9)?;
+            self.mt_priority = Some(given.parsed("MT-PRIORITY")?);
+        } else {
+            return Ok(false);
         }
         Ok(true)
     }
@@ -186,22 +200,25 @@ impl<'a> MailParametersRef<'a> {
 
 impl<'a> RcptParametersRef<'a> {
     /// `Rcpt-parameters = esmtp-param *(SP esmtp-param)`, each behind its space.
-    pub(super) fn parse(text: &'a str, known: &ExtensionRegistry) -> Result<Self, CommandError> {
-        let mut read = Self::default();
+    pub(super) fn read(
+        &mut self,
+        text: &'a str,
+        known: &ExtensionRegistry,
+    ) -> Result<(), CommandError> {
         let mut seen = Seen::default();
-        let mut rest = text;
-        while let Some(parameter) = next(&mut rest, "RCPT")? {
-            if !read.take(&parameter, &mut seen)? {
-                seen.extension(&parameter, known.rcpt_parameters(), "RCPT")?;
-                read.extensions = text;
+        let mut given = Parameters::of(text);
+        while given.advance("RCPT")? {
+            if !self.take(&given, &mut seen)? {
+                seen.extension(&given, known.rcpt_parameters())?;
+                self.extensions = text;
             }
         }
-        Ok(read)
+        Ok(())
     }
 
     /// False where the keyword is none of the RFCs.
     #[inline]
-    fn take(&mut self, given: &Parameter<'a>, seen: &mut Seen) -> Result<bool, CommandError> {
+    fn take(&mut self, given: &Parameters<'a>, seen: &mut Seen) -> Result<bool, CommandError> {
         match given.key {
             keyword::NOTIFY => {
                 seen.once(1)?;
@@ -231,45 +248,49 @@ impl<'a> RcptParametersRef<'a> {
     }
 }
 
-/// Takes the next parameter and the spaces before it off `rest`; none at the end.
-#[inline]
-fn next<'a>(rest: &mut &'a str, verb: &'static str) -> Result<Option<Parameter<'a>>, CommandError> {
-    let text = *rest;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let wrong = || CommandError::Syntax { verb };
-    let spaces = text.bytes().take_while(|&octet| is_blank(octet)).count();
-    let text = text.get(spaces..).unwrap_or("");
-    // [RFC 5321 §4.1.2] esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-").
-    let (key, length) = word(text.as_bytes(), |octet| octet == b'=' || is_blank(octet));
-    let (keyword, behind) = text.split_at_checked(length).ok_or_else(wrong)?;
-    if spaces == 0 || keyword.is_empty() {
-        return Err(wrong());
-    }
-    let Some(behind) = behind.strip_prefix('=') else {
-        *rest = behind;
-        return Ok(Some(Parameter { key, keyword, value: None }));
-    };
-    // esmtp-value: no "=", no space, no control character; UTF-8 by RFC 6531 §3.3.
-    let ends = |octet| octet == b'=' || is_blank(octet);
-    let length = behind.bytes().position(ends).unwrap_or(behind.len());
-    let (value, behind) = behind.split_at_checked(length).ok_or_else(wrong)?;
-    *rest = behind;
-    Ok(Some(Parameter { key, keyword, value: Some(value) }))
-}
-
-fn is_blank(octet: u8) -> bool {
-    octet == b' ' || octet == b'\t'
-}
-
 /// `size-value = 1*20DIGIT` (RFC 1870 §4), at most 2^64 - 1.
 fn size(digits: &str) -> Option<u64> {
     let well_formed = digits.len() <= 20 && digits.bytes().all(|octet| octet.is_ascii_digit());
     if well_formed { digits.parse().ok() } else { None }
 }
 
-impl<'a> Parameter<'a> {
+impl<'a> Parameters<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { rest: text, key: 0, keyword: "", value: None }
+    }
+
+    /// Goes to the next parameter; false at the end. It is looked at where it stands, as handing
+    /// it out would cost more than reading it.
+    ///
+    /// `esmtp-param = esmtp-keyword ["=" esmtp-value]`, behind a space.
+    fn advance(&mut self, verb: &'static str) -> Result<bool, CommandError> {
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        let wrong = || CommandError::Syntax { verb };
+        let spaces = self.rest.bytes().take_while(|&octet| is_blank(octet)).count();
+        let text = self.rest.get(spaces..).unwrap_or("");
+        // [RFC 5321 §4.1.2] esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-").
+        let (key, length) = word(text.as_bytes());
+        if spaces == 0 || length == 0 || text.starts_with('-') {
+            return Err(wrong());
+        }
+        let (keyword, behind) = text.split_at_checked(length).ok_or_else(wrong)?;
+        (self.key, self.keyword) = (key, keyword);
+        let Some(behind) = behind.strip_prefix('=') else {
+            if behind.bytes().next().is_some_and(|octet| !is_blank(octet)) {
+                return Err(wrong());
+            }
+            (self.rest, self.value) = (behind, None);
+            return Ok(true);
+        };
+        // esmtp-value: no "=", no space, no control character; UTF-8 by RFC 6531 §3.3.
+        let end = memchr::memchr3(b' ', b'\t', b'=', behind.as_bytes()).unwrap_or(behind.len());
+        let (value, behind) = behind.split_at_checked(end).ok_or_else(wrong)?;
+        (self.rest, self.value) = (behind, Some(value));
+        Ok(true)
+    }
+
     fn alone(&self, keyword: &'static str) -> Result<bool, CommandError> {
         if self.value.is_none() { Ok(true) } else { Err(CommandError::ParameterValue { keyword }) }
     }
@@ -321,21 +342,11 @@ impl Seen {
     #[cold]
     fn extension(
         &mut self,
-        given: &Parameter<'_>,
+        given: &Parameters<'_>,
         known: &[Box<str>],
-        verb: &'static str,
     ) -> Result<(), CommandError> {
-        let Some(at) = known.iter().position(|name| name.eq_ignore_ascii_case(given.keyword))
-        else {
-            let in_keyword = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
-            let well_formed =
-                given.keyword.bytes().all(in_keyword) && !given.keyword.starts_with('-');
-            return Err(if well_formed {
-                CommandError::ParameterUnknown
-            } else {
-                CommandError::Syntax { verb }
-            });
-        };
+        let name = known.iter().position(|name| name.eq_ignore_ascii_case(given.keyword));
+        let at = name.ok_or(CommandError::ParameterUnknown)?;
         given.extension()?;
         self.once(1 << at.saturating_add(32).min(63))
     }
@@ -350,11 +361,11 @@ fn decoded<T: FromStr>(
 }
 
 /// Those of the parameters that are none of the RFCs.
-fn extensions(mut text: &str) -> Result<Vec<ExtensionParameter>, CommandError> {
-    let mut found = Vec::new();
-    while let Some(parameter) = next(&mut text, "MAIL")? {
-        if ExtensionParameter::check_keyword(parameter.keyword).is_ok() {
-            found.push(parameter.extension()?);
+fn extensions(text: &str) -> Result<Vec<ExtensionParameter>, CommandError> {
+    let (mut found, mut given) = (Vec::new(), Parameters::of(text));
+    while given.advance("MAIL")? {
+        if ExtensionParameter::check_keyword(given.keyword).is_ok() {
+            found.push(given.extension()?);
         }
     }
     Ok(found)

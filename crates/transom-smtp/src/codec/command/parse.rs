@@ -12,7 +12,7 @@ use transom_types::{ForwardPath, ReversePath};
 
 use super::auth::{InitialResponse, Mechanism};
 use super::forwarded::{XclientAttributes, XforwardAttributes};
-use super::keyword::{self, word};
+use super::keyword::{self, is_blank};
 use super::parameters::{Encoded, MailParametersRef, RcptParametersRef};
 use super::{Argument, Command, CommandError, CommandRef, ExtensionRegistry, HelloName, Verb};
 
@@ -22,32 +22,51 @@ pub(super) fn command<'a>(
     line: &'a [u8],
     registry: &ExtensionRegistry,
 ) -> Result<CommandRef<'a>, CommandError> {
-    let text = text(line)?;
-    let is_blank = |octet| octet == b' ' || octet == b'\t';
-    let (verb, length) = word(text.as_bytes(), is_blank);
+    let text = match str::from_utf8(line) {
+        Ok(text) => without_spaces_at_end(text),
+        Err(wrong) => return Err(CommandError::NotUtf8 { at: wrong.valid_up_to() }),
+    };
+    let (verb, length) = keyword::word(text.as_bytes());
     let (name, behind) = text.split_at_checked(length).unwrap_or((text, ""));
-    let arguments = behind.trim_start_matches([' ', '\t']);
-    match verb {
+    if !behind.is_empty() && !behind.starts_with([' ', '\t']) {
+        return Err(control(text).unwrap_or_else(|| unknown(text)));
+    }
+    let arguments = without_spaces_at_start(behind);
+    let parsed = match verb {
         keyword::MAIL => mail(arguments, registry),
         keyword::RCPT => rcpt(arguments, registry),
+        keyword::EHLO => {
+            hello_name(arguments).map(|name| CommandRef::Other(Command::Ehlo { name }))
+        }
         _ => other(verb, name, arguments, registry).map(CommandRef::Other),
+    };
+    // No grammar below lets a control character in, so that only what was refused is looked at.
+    parsed.map_err(|wrong| control(text).unwrap_or(wrong))
+}
+
+#[cold]
+fn control(text: &str) -> Option<CommandError> {
+    let (at, _) = text.char_indices().find(|&(_, c)| c.is_control() && c != '\t')?;
+    Some(CommandError::Control { at })
+}
+
+/// [RFC 5321 §4.1.1] spaces at the end of a command line are tolerated.
+#[inline]
+fn without_spaces_at_end(text: &str) -> &str {
+    match text.as_bytes().last() {
+        Some(&last) if is_blank(last) => text.trim_end_matches([' ', '\t']),
+        _ => text,
     }
 }
 
-/// The line as text without spaces at its end.
+/// One space is what nearly every client writes.
 #[inline]
-fn text(line: &[u8]) -> Result<&str, CommandError> {
-    // Nearly every line is printable ASCII. No branch inside, so that it becomes vector code.
-    let odd = line.iter().fold(false, |odd, octet| odd | !matches!(octet, b' '..=b'~'));
-    let text = match str::from_utf8(line) {
-        Ok(text) => text,
-        Err(wrong) => return Err(CommandError::NotUtf8 { at: wrong.valid_up_to() }),
-    };
-    if odd && let Some((at, _)) = text.char_indices().find(|&(_, c)| c.is_control() && c != '\t') {
-        return Err(CommandError::Control { at });
+fn without_spaces_at_start(text: &str) -> &str {
+    let behind = text.strip_prefix(' ').unwrap_or(text);
+    match behind.as_bytes().first() {
+        Some(&first) if is_blank(first) => behind.trim_start_matches([' ', '\t']),
+        _ => behind,
     }
-    // [RFC 5321 §4.1.1] spaces at the end of a command line are tolerated.
-    Ok(text.trim_ascii_end())
 }
 
 /// Commands that move no envelope.
@@ -58,7 +77,6 @@ fn other<'a>(
     registry: &ExtensionRegistry,
 ) -> Result<Command<'a>, CommandError> {
     match verb {
-        keyword::EHLO => Ok(Command::Ehlo { name: hello_name(arguments)? }),
         keyword::HELO => Ok(Command::Helo { name: hello_name(arguments)? }),
         keyword::LHLO => Ok(Command::Lhlo { name: hello_name(arguments)? }),
         keyword::DATA => alone(Command::Data, "DATA", arguments),
@@ -67,7 +85,7 @@ fn other<'a>(
         keyword::QUIT => alone(Command::Quit, "QUIT", arguments),
         keyword::STARTTLS => alone(Command::StartTls, "STARTTLS", arguments),
         // [RFC 5321 §4.1.1.9] a parameter of NOOP is ignored.
-        keyword::NOOP => Ok(Command::Noop),
+        keyword::NOOP => control(arguments).map_or(Ok(Command::Noop), Err),
         keyword::AUTH => auth(arguments),
         keyword::VRFY => Ok(Command::Vrfy { argument: argument(arguments)? }),
         keyword::EXPN => Ok(Command::Expn { argument: argument(arguments)? }),
@@ -91,7 +109,8 @@ fn other<'a>(
 }
 
 #[cold]
-fn unknown(verb: &str) -> CommandError {
+fn unknown(text: &str) -> CommandError {
+    let verb = text.split([' ', '\t']).next().unwrap_or("");
     let clean = verb.chars().filter(|&c| c.is_ascii_alphanumeric() || c == '-');
     let verb: String = clean.take(32).map(|c| c.to_ascii_uppercase()).collect();
     CommandError::UnknownVerb { verb: verb.into() }
@@ -155,7 +174,10 @@ fn mail<'a>(
     let text = behind_word("FROM:", arguments).ok_or(CommandError::Syntax { verb: "MAIL" })?;
     let length = ReversePath::check_prefix(text).map_err(CommandError::ReversePath)?;
     let (path, behind) = text.split_at_checked(length).unwrap_or((text, ""));
-    let parameters = MailParametersRef::parse(behind, registry)?;
+    let mut parameters = MailParametersRef::default();
+    if !behind.is_empty() {
+        parameters.read(behind, registry)?;
+    }
     Ok(CommandRef::Mail { reverse_path: Encoded::checked(path), parameters })
 }
 
@@ -167,7 +189,10 @@ fn rcpt<'a>(
     let text = behind_word("TO:", arguments).ok_or(CommandError::Syntax { verb: "RCPT" })?;
     let length = ForwardPath::check_prefix(text).map_err(CommandError::ForwardPath)?;
     let (path, behind) = text.split_at_checked(length).unwrap_or((text, ""));
-    let parameters = RcptParametersRef::parse(behind, registry)?;
+    let mut parameters = RcptParametersRef::default();
+    if !behind.is_empty() {
+        parameters.read(behind, registry)?;
+    }
     Ok(CommandRef::Rcpt { forward_path: Encoded::checked(path), parameters })
 }
 
@@ -175,5 +200,5 @@ fn rcpt<'a>(
 #[inline]
 fn behind_word<'a>(word: &str, text: &'a str) -> Option<&'a str> {
     let (start, behind) = text.split_at_checked(word.len())?;
-    start.eq_ignore_ascii_case(word).then(|| behind.trim_start_matches([' ', '\t']))
+    start.eq_ignore_ascii_case(word).then(|| without_spaces_at_start(behind))
 }

@@ -129,7 +129,7 @@ impl<'a> Verb<'a> {
         if !well_formed {
             return Err(VerbError::Malformed);
         }
-        let (key, _) = word(text.as_bytes(), |_| false);
+        let (key, _) = word(text.as_bytes());
         if VERBS.contains(&key) { Err(VerbError::Known) } else { Ok(Self(Cow::Borrowed(text))) }
     }
 

@@ -142,6 +142,32 @@ fn every_error_has_its_reply() {
     }
 }
 
+// Attack 6.
+#[test]
+fn control_character_is_refused_wherever_it_stands() {
+    for line in [
+        "EHLO a.example",
+        "MAIL FROM:<a@b.example> SIZE=5 ENVID=a AUTH=<>",
+        "RCPT TO:<\"a b\"@b.example> NOTIFY=NEVER ORCPT=rfc822;a@b RRVS=2014-04-03T23:01:00Z",
+        "DATA",
+        "BDAT 12 LAST",
+        "NOOP a",
+        "HELP a",
+        "AUTH PLAIN AGEAYg==",
+        "XCLIENT NAME=a PORT=25",
+        "QUIT",
+    ] {
+        for at in 0..=line.len() {
+            for control in ["\r", "\n", "\0", "\x0b", "\x0c", "\x7f", "\u{85}"] {
+                let mut dirty = line.to_owned();
+                dirty.insert_str(at, control);
+                let error = Err(CommandError::Control { at });
+                assert_eq!(Command::parse(dirty.as_bytes()), error, "{dirty:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn unknown_verb_is_kept_without_what_could_harm_a_log() {
     let verb = |line: &str| match Command::parse(line.as_bytes()) {

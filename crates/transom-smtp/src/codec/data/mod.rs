@@ -183,13 +183,7 @@ fn ordinary_run(input: &[u8], before: u8, dots: bool) -> usize {
 /// Where in `block` the first special octet stands; a bare CR stands where it is, not behind it.
 fn special_in(block: &[u8], dots: bool) -> Option<usize> {
     let behind = block.get(1..)?;
-    // No branch inside: nearly every block has nothing special, and the compiler makes vector code
-    // of this.
-    let found = block
-        .iter()
-        .zip(behind)
-        .fold(0, |found, (&before, &octet)| found | special(before, octet, dots));
-    if found == 0 {
+    if is_ordinary(block, behind, dots) {
         return None;
     }
     let mut pairs = block.iter().zip(behind);
@@ -197,10 +191,23 @@ fn special_in(block: &[u8], dots: bool) -> Option<usize> {
     if block.get(at) == Some(&b'\r') { Some(at) } else { at.checked_add(1) }
 }
 
+/// Whether nothing in `behind` is special. No branch inside: nearly every block has nothing
+/// special, and the compiler makes vector code of this.
+fn is_ordinary(block: &[u8], behind: &[u8], dots: bool) -> bool {
+    let pairs = block.iter().zip(behind);
+    let found = if dots {
+        pairs.fold(0, |found, (&before, &octet)| found | special(before, octet, true))
+    } else {
+        pairs.fold(0, |found, (&before, &octet)| found | special(before, octet, false))
+    };
+    found == 0
+}
+
 /// Not 0 where `octet` behind `before` is more than content. In numbers, as `&&` would branch.
+#[inline]
 fn special(before: u8, octet: u8, dots: bool) -> u8 {
     let bare = u8::from((octet == b'\n') != (before == b'\r'));
-    let nul = u8::from(octet == 0);
-    let dot = u8::from(octet == b'.') & u8::from(before == b'\n') & u8::from(dots);
-    bare | nul | dot
+    // 0 for a dot behind LF. NUL is 0 too, so that one comparison finds both.
+    let dot = if dots { (before ^ b'\n') | (octet ^ b'.') } else { u8::MAX };
+    bare | u8::from(octet.min(dot) == 0)
 }
