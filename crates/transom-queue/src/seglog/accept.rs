@@ -12,6 +12,9 @@ use super::fields::{
     put_time,
 };
 use super::outcome::{is_terminal, put_outcome, read_address, read_outcome};
+use super::parameters::{
+    parse, put_later_parameters, put_printed, read_extension, read_later_parameters,
+};
 use super::state::{put_intent, read_intent};
 use crate::message::{Accepted, ContentFacts, Ingress, IngressKind, MessageState, RecipientState};
 use crate::spool::StoreError;
@@ -39,6 +42,7 @@ const TAKEN: u8 = 20;
 const INTENT: u8 = 21;
 const SUSPENDED: u8 = 22;
 const DELAY_NOTIFIED: u8 = 23;
+const LATER_PARAMETERS: u8 = 24;
 
 /// Within a recipient.
 mod recipient {
@@ -48,6 +52,8 @@ mod recipient {
     pub(super) const ATTEMPTS: u8 = 4;
     pub(super) const OUTCOME: u8 = 5;
     pub(super) const RETRY_AT: u8 = 6;
+    pub(super) const VALID_SINCE: u8 = 7;
+    pub(super) const EXTENSION: u8 = 8;
 }
 
 /// Within the facts of the content.
@@ -171,6 +177,11 @@ fn put_envelope(
         put_number(out, SIZE, size);
     }
     put_flag(out, SMTPUTF8, parameters.smtputf8);
+    let mut later = Vec::new();
+    put_later_parameters(&mut later, parameters);
+    if !later.is_empty() {
+        put_octets(out, LATER_PARAMETERS, &later);
+    }
     for (place, recipient) in envelope.recipients.iter().enumerate() {
         let state = state.and_then(|state| state.recipients.get(place));
         let mut result = Ok(());
@@ -193,6 +204,10 @@ fn put_recipient(
     }
     if let Some(original) = &recipient.parameters.original_recipient {
         put_text(out, recipient::ORIGINAL, Some(&original.to_string()));
+    }
+    put_printed(out, recipient::VALID_SINCE, recipient.parameters.valid_since.as_ref());
+    for extension in &recipient.parameters.extensions {
+        put_printed(out, recipient::EXTENSION, Some(extension));
     }
     let Some(state) = state else {
         return Ok(());
@@ -275,6 +290,10 @@ pub(super) fn read_accept(record: &[u8]) -> Result<AcceptRecord, Malformed> {
             INTENT => read.state.intent = Some(read_intent(field.fields())?),
             SUSPENDED => read.state.suspended = Some(field.string()?),
             DELAY_NOTIFIED => read.state.delay_notified = true,
+            LATER_PARAMETERS => {
+                let parameters = &mut read.accepted.envelope.parameters;
+                read_later_parameters(parameters, field.fields())?;
+            }
             _ => read.unknown.extend_from_slice(field.whole),
         }
     }
@@ -363,6 +382,10 @@ fn read_recipient(mut fields: Fields<'_>) -> Result<(Recipient, RecipientState),
             recipient::ORIGINAL => {
                 parameters.original_recipient = Some(parse(field.text()?, "no ORCPT")?);
             }
+            recipient::VALID_SINCE => {
+                parameters.valid_since = Some(parse(field.text()?, "no value of RRVS")?);
+            }
+            recipient::EXTENSION => parameters.extensions.push(read_extension(field.text()?)?),
             recipient::ATTEMPTS => state.attempts = field.number_u32()?,
             recipient::OUTCOME => state.outcome = Some(read_outcome(field.fields())?),
             recipient::RETRY_AT => state.retry_at = Some(field.time()?),
@@ -391,8 +414,4 @@ fn read_facts(mut fields: Fields<'_>) -> Result<ContentFacts, Malformed> {
         }
     }
     Ok(content)
-}
-
-fn parse<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, Malformed> {
-    text.parse().map_err(|_| Malformed(what))
 }

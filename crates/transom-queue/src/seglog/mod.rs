@@ -28,6 +28,7 @@ mod ingest;
 mod judge;
 mod options;
 mod outcome;
+mod parameters;
 mod quarantine;
 mod reader;
 mod reclaim;

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use transom_types::{
-    BodyType, EnvelopeId, MailParameters, Notify, OriginalRecipient, RcptParameters, Recipient,
-    RemoteHost, Ret, SessionId,
+    BodyType, EnvelopeId, ExtensionParameter, FutureRelease, HoldInterval, MailParameters,
+    MtPriority, Notify, OriginalRecipient, RcptParameters, Recipient, RemoteHost, Ret, SessionId,
+    Submitter, Timestamp,
 };
 
 use super::super::accept::{AcceptRecord, put_accept, read_accept, read_summary};
@@ -76,6 +77,11 @@ fn recipient() -> impl Strategy<Value = (Recipient, RecipientState)> {
         parameters.notify = notify.map(|(s, f, d)| Notify::new(s, f, d));
         parameters.original_recipient =
             original.then(|| OriginalRecipient::rfc822("a+b@example.org").unwrap());
+        if original {
+            parameters.valid_since = Some("2014-04-03T23:01:00Z;C".parse().unwrap());
+            let extension = ExtensionParameter::new("XROUTE", Some("7")).unwrap();
+            parameters.extensions.push(extension);
+        }
         let (attempts, outcome, retry_at) = state;
         let forward_path = path.parse().unwrap();
         (Recipient { forward_path, parameters }, RecipientState { attempts, outcome, retry_at })
@@ -110,6 +116,34 @@ fn parameters() -> impl Strategy<Value = MailParameters> {
             parameters.ret = full.map(|full| if full { Ret::Full } else { Ret::Headers });
             parameters.size = size;
             parameters.smtputf8 = smtputf8;
+            parameters
+        },
+    )
+}
+
+/// Those that came later, on top of the others.
+fn all_parameters() -> impl Strategy<Value = MailParameters> {
+    let priority = -9i8..=9;
+    (parameters(), any::<[bool; 8]>(), 1u32..=999_999_999, priority).prop_map(
+        |(mut parameters, on, seconds, priority)| {
+            let mailbox = || "e+mc2@example.org".parse().unwrap();
+            parameters.auth = on[0]
+                .then(|| if on[1] { Submitter::Unknown } else { Submitter::Mailbox(mailbox()) });
+            if on[2] {
+                parameters.body = BodyType::BinaryMime;
+            }
+            parameters.deliver_by = on[3].then(|| "120;RT".parse().unwrap());
+            let interval = FutureRelease::For(HoldInterval::new(seconds).unwrap());
+            let until = FutureRelease::Until(Timestamp::from_unix(seconds.into()).unwrap());
+            parameters.hold = on[4].then_some(if on[5] { interval } else { until });
+            parameters.mt_priority = on[6].then(|| MtPriority::new(priority).unwrap());
+            parameters.require_tls = on[7];
+            if on[1] {
+                parameters.extensions = vec![
+                    ExtensionParameter::new("XFLAG", None).unwrap(),
+                    ExtensionParameter::new("XTENANT", Some("contoso")).unwrap(),
+                ];
+            }
             parameters
         },
     )
@@ -155,7 +189,7 @@ fn record() -> impl Strategy<Value = AcceptRecord> {
     let state = (proptest::option::of(an_intent()), any::<Option<String>>(), any::<bool>());
     let ids = any::<(u128, Option<u64>)>();
     let rest = (ids, time(), any::<bool>(), any::<Vec<u32>>());
-    (recipients, state, ingress(), parameters(), facts(), body(), rest).prop_map(
+    (recipients, state, ingress(), all_parameters(), facts(), body(), rest).prop_map(
         |(recipients, state, ingress, parameters, facts, body, (ids, at, null, taken))| {
             let (recipients, states) = recipients.into_iter().unzip();
             let path = if null { "<>" } else { "<a@example.org>" };
