@@ -1,8 +1,10 @@
 //! The categorizer's workers: from the submission queue to the delivery queues.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc};
 use transom_queue::{
     Accepted, Committed, Deadlines, Durability, Enqueue, Fork, MessageState, Op, RecipientState,
@@ -15,7 +17,7 @@ use transom_types::{InternalMessageId, NextHop};
 use crate::body_cache::Fresh;
 use crate::core::Core;
 use crate::dispatcher::{Entering, Request};
-use crate::settlement::{REFUSED_RETRY, fail_unrouted, may_pass};
+use crate::settlement::{FINAL_RETRY, fail_unrouted, retry_after};
 
 /// Messages that one worker takes at once.
 const BATCH: usize = 64;
@@ -109,32 +111,47 @@ pub(crate) fn at_once(core: &Core, submitted: &Submitted) -> Option<Vec<Entering
     Some(entering)
 }
 
-/// Categorizes a message; what the spool does not write down now is tried again later.
+/// Categorizes a message; what the spool does not write down now is tried again later, and so is
+/// what panics: a worker goes on with the other messages.
 async fn categorize_one(
     core: &Arc<Core>,
     submitted: Submitted,
     entering: &mut Vec<Entering>,
     reports: &mut Vec<Submitted>,
 ) {
-    let Err(error) = try_categorize(core, &submitted, entering, reports).await else { return };
-    tracing::error!(message = %submitted.id, %error, "a message cannot be categorized");
-    if may_pass(&error) {
-        core.spawn(submit_later(Arc::clone(core), submitted));
+    let before = entering.len();
+    let work = AssertUnwindSafe(try_categorize(core, &submitted, entering, reports));
+    let wait = match work.catch_unwind().await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => {
+            tracing::error!(message = %submitted.id, %error, "a message cannot be categorized");
+            retry_after(&error)
+        }
+        Err(_) => {
+            tracing::error!(message = %submitted.id, "the categorizer panicked");
+            entering.truncate(before);
+            Some(FINAL_RETRY)
+        }
+    };
+    if let Some(wait) = wait {
+        core.spawn(submit_later(Arc::clone(core), submitted, wait));
     }
 }
 
 /// Puts a message that could not be categorized before the categorizer again, as it is by then. A
 /// stop ends the wait: the next start finds the message.
-async fn submit_later(core: Arc<Core>, submitted: Submitted) {
-    while core.pause(REFUSED_RETRY).await {
+async fn submit_later(core: Arc<Core>, submitted: Submitted, mut wait: Duration) {
+    while core.pause(wait).await {
         match core.spool.open(submitted.id).await {
             Ok(stored) => {
                 let submitted = Submitted { state: stored.state, ..submitted };
                 drop(core.submission.send(submitted).await);
                 return;
             }
-            Err(error) if may_pass(&error) => {}
-            Err(_) => return,
+            Err(error) => match retry_after(&error) {
+                Some(later) => wait = later,
+                None => return,
+            },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -69,11 +70,15 @@ impl Core {
         self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some()
     }
 
-    /// Gives an event to every sink that wants it. Called after what it tells is durable.
+    /// Gives an event to every sink that wants it. Called after what it tells is durable: what a
+    /// sink does with it must not undo that, so a panic ends here.
     pub(crate) fn emit(&self, event: &TrackingEvent) {
         for sink in &self.sinks {
             if sink.interest().contains(event.event) {
-                sink.emit(event);
+                let emitted = catch_unwind(AssertUnwindSafe(|| sink.emit(event)));
+                if emitted.is_err() {
+                    tracing::error!(event = %event.event, "an event sink panicked");
+                }
             }
         }
     }

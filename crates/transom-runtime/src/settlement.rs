@@ -1,7 +1,7 @@
 //! Drives settlement: what `transom_queue::settle` decides becomes durable, then known.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use transom_queue::{
@@ -9,12 +9,13 @@ use transom_queue::{
     ReportDraft, ReportMessage, SettleInput, Settlement, StoreError, settle,
 };
 use transom_tracking::TrackingEvent;
-use transom_types::{InternalMessageId, RecipientResult};
+use transom_types::{InternalMessageId, Outcome, RecipientResult, Reply, Status};
 
 use crate::body_cache::Fresh;
 use crate::categorize::Submitted;
 use crate::core::Core;
 use crate::dispatcher::Request;
+use crate::outbound::Rescue;
 use crate::transport::end_as_removed;
 
 /// A message at hand: what an attempt and its settlement work on.
@@ -42,6 +43,43 @@ impl AtHand {
 /// Wait before an outcome that the spool refused is written down again.
 pub(crate) const REFUSED_RETRY: Duration = Duration::from_secs(10);
 
+/// Wait before what the spool refuses for good is tried again, in case somebody has mended it.
+pub(crate) const FINAL_RETRY: Duration = Duration::from_mins(10);
+
+/// Octets of a peer's words that are kept for each recipient: enough for people to read, and the
+/// outcomes of the largest transaction fit into one commit, with their report.
+const REPLY_OCTETS_MAX: usize = 2048;
+
+/// Cuts off what peers and agents say beyond [`REPLY_OCTETS_MAX`].
+pub(crate) fn shorten(results: &mut [RecipientResult]) {
+    for status in results.iter_mut().filter_map(|result| status_of(&mut result.outcome)) {
+        let (text, mut end) = (status.reply.text(), REPLY_OCTETS_MAX);
+        if text.len() <= end {
+            continue;
+        }
+        while !text.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        let text = text.get(..end).unwrap_or_default().to_owned();
+        status.reply = match status.reply.enhanced() {
+            Some(enhanced) => Reply::new(status.reply.code(), enhanced, text),
+            None => Reply::bare(status.reply.code(), text),
+        };
+    }
+}
+
+fn status_of(outcome: &mut Outcome) -> Option<&mut Status> {
+    match outcome {
+        Outcome::Delivered(status)
+        | Outcome::Relayed(status)
+        | Outcome::Deferred(status)
+        | Outcome::Failed(status)
+        | Outcome::InDoubt(status)
+        | Outcome::Removed(status) => Some(status),
+        _ => None,
+    }
+}
+
 /// Settles an attempt, makes it durable and tells the scheduler. Runs beside the connection, which
 /// goes on with its next message meanwhile.
 ///
@@ -54,6 +92,7 @@ pub(crate) async fn settle_attempt(
     at_hand: AtHand,
     results: Vec<RecipientResult>,
 ) {
+    let _rescue = Rescue { core: &core, dispatch: &dispatch };
     let (completed, reports) = loop {
         let now = core.clock.now();
         let settlement = settle(&SettleInput {
@@ -71,11 +110,32 @@ pub(crate) async fn settle_attempt(
         match write_down(&core, &at_hand, settlement).await {
             Ok(reports) => break (completed, reports),
             Err(error) if may_pass(&error) && core.pause(REFUSED_RETRY).await => {}
-            Err(_) => break (Completed { retries: Vec::new(), ..completed }, Vec::new()),
+            Err(error) => {
+                let retries = unsettled(&error, &results, now);
+                break (Completed { retries, ..completed }, Vec::new());
+            }
         }
     };
     drop(core.dispatcher.send(Request::Complete(dispatch.token, completed)).await);
     submit(&core, reports).await;
+}
+
+/// Who is tried again when an outcome cannot be written down: all but those who have the message.
+/// For them the next start finds the intent of the attempt and names the doubt.
+fn unsettled(
+    error: &StoreError,
+    results: &[RecipientResult],
+    now: Instant,
+) -> Vec<(Vec<u32>, Instant)> {
+    // The message has ended, or the transport stops.
+    if matches!(error, StoreError::NotFound(_)) || may_pass(error) {
+        return Vec::new();
+    }
+    let without = |result: &&RecipientResult| {
+        !matches!(result.outcome, Outcome::Delivered(_) | Outcome::Relayed(_))
+    };
+    let recipients = results.iter().filter(without).map(|result| result.recipient).collect();
+    vec![(recipients, now.checked_add(FINAL_RETRY).unwrap_or(now))]
 }
 
 /// Settles recipients that no next hop takes. Gives the reports, which are to be categorized.
@@ -116,7 +176,8 @@ async fn settle_overdue(core: &Core, overdue: &Overdue, cause: Cause<'_>) {
             Err(StoreError::NotFound(_)) => return,
             Err(error) => {
                 tracing::error!(message = %overdue.message, %error, "a message is not settled");
-                if !may_pass(&error) || !core.pause(REFUSED_RETRY).await {
+                let Some(wait) = retry_after(&error) else { return };
+                if !core.pause(wait).await {
                     return;
                 }
             }
@@ -160,6 +221,16 @@ async fn settle_outside(
 /// Whether the spool may do later what it refused now.
 pub(crate) fn may_pass(error: &StoreError) -> bool {
     matches!(error, StoreError::Failed { .. } | StoreError::Full { .. } | StoreError::Io { .. })
+}
+
+/// How long to wait before what the spool refused is tried again; none where the message has ended.
+/// What is not tried again would have no timer until the next start.
+pub(crate) fn retry_after(error: &StoreError) -> Option<Duration> {
+    match error {
+        StoreError::NotFound(_) => None,
+        _ if may_pass(error) => Some(REFUSED_RETRY),
+        _ => Some(FINAL_RETRY),
+    }
 }
 
 /// Makes a settlement and its reports durable in one batch, then emits its events. Gives the
@@ -231,8 +302,57 @@ async fn make_report(
 pub(crate) async fn remove(core: Arc<Core>, id: InternalMessageId, recipients: Vec<u32>) {
     while let Err(error) = end_as_removed(&core, id, &recipients, "an administrator").await {
         tracing::error!(message = %id, %error, "a removal cannot be written down");
-        if !may_pass(&error) || !core.pause(REFUSED_RETRY).await {
+        let Some(wait) = retry_after(&error) else { return };
+        if !core.pause(wait).await {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transom_types::{AttemptStage, EnhancedStatusCode, ReplyCode};
+
+    use super::*;
+
+    fn failed(recipient: u32, text: String) -> RecipientResult {
+        let code = EnhancedStatusCode::permanent(1, 1);
+        let reply = Reply::new(ReplyCode::TRANSACTION_FAILED, code, text);
+        RecipientResult {
+            recipient,
+            outcome: Outcome::Failed(Status::local(AttemptStage::Rcpt, reply)),
+        }
+    }
+
+    #[test]
+    fn long_words_of_a_peer_are_cut_between_characters_and_keep_their_codes() {
+        let line = "\u{e9}".repeat(101);
+        let long = vec![line; 40].join("\n");
+        let mut results = vec![failed(0, long), failed(1, "short".to_owned())];
+        let codes = |results: &[RecipientResult]| {
+            let status = |result: &RecipientResult| result.outcome.status().unwrap().clone();
+            let all = results.iter().map(status);
+            all.map(|status| (status.code, status.reply.code())).collect::<Vec<_>>()
+        };
+        let before = codes(&results);
+        shorten(&mut results);
+        assert_eq!(codes(&results), before);
+        let text = |at: usize| results[at].outcome.status().unwrap().reply.text().to_owned();
+        assert!((REPLY_OCTETS_MAX - 1..=REPLY_OCTETS_MAX).contains(&text(0).len()));
+        assert_eq!(text(1), "short");
+    }
+
+    #[test]
+    fn outcome_that_is_never_written_down_brings_back_who_has_no_message() {
+        let now = Instant::now();
+        let reply = Reply::new(ReplyCode::OK, EnhancedStatusCode::success(1, 5), "ok");
+        let outcome = Outcome::Relayed(Status::local(AttemptStage::EndOfData, reply));
+        let results = [failed(0, "no".to_owned()), RecipientResult { recipient: 1, outcome }];
+        let error = StoreError::TooLarge { octets: 2, limit: 1 };
+        assert_eq!(unsettled(&error, &results, now), [(vec![0], now + FINAL_RETRY)]);
+        let gone = StoreError::NotFound(InternalMessageId(1));
+        assert_eq!(unsettled(&gone, &results, now), []);
+        assert_eq!(retry_after(&error), Some(FINAL_RETRY));
+        assert_eq!(retry_after(&gone), None);
     }
 }

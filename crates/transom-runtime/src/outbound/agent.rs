@@ -13,9 +13,9 @@ use transom_types::{
     Status,
 };
 
-use super::{for_all, intent, load, next, settle};
+use super::{Rescue, for_all, intent, load, next, settle};
 use crate::core::Core;
-use crate::settlement::AtHand;
+use crate::settlement::{AtHand, shorten};
 
 /// How long a worker waits for more work: making a new one costs little.
 const IDLE: Duration = Duration::from_secs(1);
@@ -25,8 +25,11 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
     let mut work = Some(first);
     while let Some(dispatch) = work.take() {
         let queue = dispatch.queue;
+        let rescue = Rescue { core: &core, dispatch: &dispatch };
         if let Some(at_hand) = load(&core, &dispatch).await {
-            let results = attempt(&core, &dispatch, &at_hand).await;
+            let mut results = attempt(&core, &dispatch, &at_hand).await;
+            shorten(&mut results);
+            drop(rescue);
             settle(&core, dispatch, at_hand, results);
         }
         work = next(&core, queue, tokio::time::sleep(IDLE)).await;

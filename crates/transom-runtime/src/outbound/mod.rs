@@ -24,6 +24,32 @@ pub use dial::{ClientError, send_message};
 /// Wait of a message that could not be read from the spool.
 const UNREADABLE_RETRY: Duration = Duration::from_mins(1);
 
+/// Wait after a panic: long enough that a message that always causes one does little harm.
+const PANICKED_RETRY: Duration = Duration::from_mins(1);
+
+/// Gives the recipients of an attempt back to the scheduler when the work on it panics. Without
+/// it they would have no timer, and the attempt would be under way for ever.
+pub(crate) struct Rescue<'a> {
+    pub(crate) core: &'a Arc<Core>,
+    pub(crate) dispatch: &'a Dispatch,
+}
+
+impl Drop for Rescue<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let Dispatch { message, token, recipients, .. } = self.dispatch;
+        tracing::error!(%message, "an attempt panicked; its recipients are tried again");
+        let now = self.core.clock.now();
+        let due = now.checked_add(PANICKED_RETRY).unwrap_or(now);
+        let retries = vec![(recipients.clone(), due)];
+        let completed = Completed { retries, connection: ConnectionResult::NotTried };
+        let (core, request) = (Arc::clone(self.core), Request::Complete(*token, completed));
+        self.core.spawn(async move { drop(core.dispatcher.send(request).await) });
+    }
+}
+
 /// Works off a queue from its first dispatch on, as long as there is more.
 pub(crate) async fn run(core: Arc<Core>, first: Dispatch) {
     match first.next_hop.kind {

@@ -11,10 +11,10 @@ use transom_types::{
 
 use super::connection::{Connection, Reached};
 use super::dial::dial;
-use super::{for_all, intent, load, next, settle};
+use super::{Rescue, for_all, intent, load, next, settle};
 use crate::core::Core;
 use crate::dispatcher::Request;
-use crate::settlement::AtHand;
+use crate::settlement::{AtHand, shorten};
 
 /// How long a connection is kept without work. Shorter than what servers grant, so that it is
 /// seldom the peer who ends it.
@@ -26,11 +26,14 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
     let mut connection: Option<Connection> = None;
     while let Some(dispatch) = work.take() {
         let queue = dispatch.queue;
+        let rescue = Rescue { core: &core, dispatch: &dispatch };
         if let Some(at_hand) = load(&core, &dispatch).await {
-            let (kept, results) = attempt(&core, connection.take(), &dispatch, &at_hand).await;
+            let (kept, mut results) = attempt(&core, connection.take(), &dispatch, &at_hand).await;
             let full = kept.as_ref().is_some_and(|kept| is_full(&core, kept, &dispatch));
             connection = kept;
+            shorten(&mut results);
             tell_last_error(&core, &dispatch, &results).await;
+            drop(rescue);
             settle(&core, dispatch, at_hand, results);
             if full {
                 break;

@@ -14,6 +14,7 @@ mod inbound;
 mod lifecycle;
 mod limits;
 mod outbound;
+mod panics;
 mod peer;
 mod retry;
 mod spool;
