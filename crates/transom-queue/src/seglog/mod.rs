@@ -270,10 +270,13 @@ impl Spool for SegLog {
             let message = match self.load_one(id) {
                 Ok(message) => message,
                 Err(StoreError::NotFound(_)) => continue,
-                Err(_) => {
+                Err(StoreError::Damaged { .. }) => {
                     report.quarantined.push(format!("message {id}"));
                     continue;
                 }
+                // It says nothing of the message, which must not be left lying until somebody
+                // starts again.
+                Err(error) => return Err(error),
             };
             let open = message.state.recipients.iter().filter(|recipient| recipient.is_open());
             report.recipients += u64::try_from(open.count()).unwrap_or(u64::MAX);

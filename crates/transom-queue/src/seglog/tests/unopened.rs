@@ -121,3 +121,17 @@ fn segment_that_cannot_be_made_is_made_later() {
     assert!(log.stats().segments_reclaimed > 0);
     check(&io, log, &stuck);
 }
+
+#[test]
+fn message_that_cannot_be_read_at_the_start_is_an_error_and_not_damage() {
+    let io = Short::new();
+    let log = io.log();
+    let stuck: Vec<_> = (0..20).map(|_| accept(&log, b"stuck", 1)).collect();
+    drop(log);
+    let log = io.log();
+    io.reading.store(true, Ordering::Relaxed);
+    let loaded = log.load(&mut |_| {});
+    assert!(matches!(loaded, Err(StoreError::Io { .. })), "{loaded:?}");
+    io.reading.store(false, Ordering::Relaxed);
+    check(&io, log, &stuck);
+}
