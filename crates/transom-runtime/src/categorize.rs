@@ -248,7 +248,7 @@ fn enqueue(
             octets: submitted.message.facts.octets,
             attempts: unit.attempts,
         };
-        entering.push(Entering { unit, suspended });
+        entering.push(Entering { unit, suspended, submitted: submitted.id });
     }
 }
 

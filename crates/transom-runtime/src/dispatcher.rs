@@ -21,7 +21,7 @@ const BATCH: usize = 256;
 /// Wait where the scheduler has more to look at than one poll does.
 const SOON: Duration = Duration::from_millis(1);
 
-/// Suspensions remembered for messages that are still on their way here: far more than anybody
+/// Suspensions, and as many removals, remembered for messages that are still on their way here: far more than anybody
 /// gives in the moment that takes.
 const EARLY_MAX: usize = 1024;
 
@@ -31,6 +31,8 @@ pub(crate) struct Entering {
     pub(crate) unit: Enqueue,
     /// An administrator has stopped the message.
     pub(crate) suspended: bool,
+    /// The message as it was before the categorizer: of a fork, its parent.
+    pub(crate) submitted: InternalMessageId,
 }
 
 /// What the dispatcher is asked for.
@@ -45,7 +47,8 @@ pub(crate) enum Request {
     Free(QueueId, oneshot::Sender<Dispatch>),
     /// What kept a queue from delivering.
     LastError(QueueId, Status),
-    /// Open recipients of a message leave the queues; those under way leave when they end.
+    /// Open recipients of a message leave the queues; those under way leave when they end, those
+    /// on their way here when they come.
     Remove(InternalMessageId, oneshot::Sender<Vec<u32>>),
     /// No attempt of the message begins.
     Suspend(InternalMessageId),
@@ -68,8 +71,13 @@ pub(crate) async fn run(
     let stop = core.stop.clone();
     let mut stop = pin!(stop.cancelled());
     let mut timer = pin!(tokio::time::sleep_until(core.clock.now().into()));
-    let mut dispatcher =
-        Dispatcher { core, scheduler, free: HashMap::new(), early: HashSet::new() };
+    let mut dispatcher = Dispatcher {
+        core,
+        scheduler,
+        free: HashMap::new(),
+        early: HashSet::new(),
+        removed: HashSet::new(),
+    };
     let mut batch = Vec::with_capacity(BATCH);
     let mut stopping = false;
     loop {
@@ -110,6 +118,8 @@ struct Dispatcher {
     free: HashMap<QueueId, Vec<oneshot::Sender<Dispatch>>>,
     /// Messages that were suspended while they were still with the categorizer.
     early: HashSet<InternalMessageId>,
+    /// Messages that were removed while they were still with the categorizer.
+    removed: HashSet<InternalMessageId>,
 }
 
 impl Dispatcher {
@@ -158,22 +168,22 @@ impl Dispatcher {
     fn serve(&mut self, request: Request) {
         let now = self.core.clock.now();
         match request {
-            Request::Enqueue(entering) => {
-                for Entering { unit, suspended } in entering {
-                    let message = unit.message;
-                    self.scheduler.enqueue(now, unit);
-                    if suspended || self.early.remove(&message) {
-                        self.scheduler.suspend_message(now, message);
-                    }
-                }
-            }
+            Request::Enqueue(entering) => self.enqueue(now, entering),
             Request::Complete(token, completed) => {
                 self.scheduler.complete(now, token, completed);
             }
             Request::Free(queue, connection) => self.give_work(now, queue, connection),
             Request::LastError(queue, status) => self.scheduler.set_last_error(queue, status),
             Request::Remove(message, reply) => {
-                drop(reply.send(self.scheduler.remove(now, message)));
+                let recipients = self.scheduler.remove(now, message);
+                // Suspending tells whether the scheduler knows it; what is removed stays so.
+                if recipients.is_empty()
+                    && !self.scheduler.suspend_message(now, message)
+                    && self.removed.len() < EARLY_MAX
+                {
+                    self.removed.insert(message);
+                }
+                drop(reply.send(recipients));
             }
             Request::Suspend(message) => {
                 if !self.scheduler.suspend_message(now, message) && self.early.len() < EARLY_MAX {
@@ -195,6 +205,27 @@ impl Dispatcher {
                 self.scheduler.resume_all();
             }
             Request::Queues(reply) => drop(reply.send(self.scheduler.queues())),
+        }
+    }
+
+    fn enqueue(&mut self, now: Instant, entering: Vec<Entering>) {
+        let mut gone = Vec::new();
+        for Entering { unit, suspended, submitted } in entering {
+            let message = unit.message;
+            if self.removed.contains(&submitted) || self.removed.contains(&message) {
+                let core = Arc::clone(&self.core);
+                self.core.spawn(settlement::remove(core, message, unit.recipients));
+                gone.extend([submitted, message]);
+                continue;
+            }
+            self.scheduler.enqueue(now, unit);
+            if suspended || self.early.remove(&message) {
+                self.scheduler.suspend_message(now, message);
+            }
+        }
+        // All of a message comes at once: its removal is done with.
+        for message in gone {
+            self.removed.remove(&message);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use transom_queue::{
     Accept, Accepted, Cause, Completed, Content, Dispatch, Durability, MessageState, Op, Overdue,
-    ReportDraft, ReportMessage, SettleInput, Settlement, StoreError, settle,
+    ReportDraft, ReportMessage, SettleInput, Settlement, StoreError, StoredMessage, settle,
 };
 use transom_tracking::TrackingEvent;
 use transom_types::{InternalMessageId, Outcome, RecipientResult, Reply, Status};
@@ -25,6 +25,9 @@ pub(crate) struct AtHand {
     pub(crate) message: Arc<Accepted>,
     pub(crate) state: Arc<MessageState>,
     pub(crate) content: Content,
+    /// Whether it comes from the cache, so that no attempt was ever begun. What the spool holds
+    /// may have been tried: an intent of the last second can be missing.
+    pub(crate) fresh: bool,
 }
 
 impl AtHand {
@@ -32,11 +35,12 @@ impl AtHand {
     pub(crate) async fn load(core: &Core, id: InternalMessageId) -> Result<Self, StoreError> {
         if let Some(Fresh { message, content }) = core.cache.take(id) {
             let state = Arc::new(MessageState::default());
-            return Ok(Self { id, message, state, content: Content::from_bytes(content) });
+            let content = Content::from_bytes(content);
+            return Ok(Self { id, message, state, content, fresh: true });
         }
         let stored = core.spool.open(id).await?;
         let state = Arc::new(stored.state);
-        Ok(Self { id, message: stored.message, state, content: stored.content })
+        Ok(Self { id, message: stored.message, state, content: stored.content, fresh: false })
     }
 }
 
@@ -152,7 +156,7 @@ pub(crate) async fn fail_unrouted(
         Err(_) => Content::from_bytes(Bytes::new()),
     };
     let (message, state) = (Arc::clone(message), Arc::new(state.clone()));
-    let at_hand = AtHand { id: *id, message, state, content };
+    let at_hand = AtHand { id: *id, message, state, content, fresh: false };
     settle_outside(core, &at_hand, Cause::Attempt(failed), expires_in).await
 }
 
@@ -191,8 +195,9 @@ async fn try_overdue(
     cause: Cause<'_>,
 ) -> Result<Vec<Submitted>, StoreError> {
     let stored = core.spool.open(overdue.message).await?;
-    let state = Arc::new(stored.state);
-    let at_hand = AtHand { id: stored.id, message: stored.message, state, content: stored.content };
+    let StoredMessage { id, message, state, content } = stored;
+    let state = Arc::new(state);
+    let at_hand = AtHand { id, message, state, content, fresh: false };
     let expires_in = overdue.expires_at.saturating_duration_since(core.clock.now());
     settle_outside(core, &at_hand, cause, expires_in).await
 }

@@ -216,7 +216,7 @@ async fn load(
         };
         match categorize::at_once(core, &submitted) {
             Some(entering) => {
-                for Entering { unit, suspended } in entering {
+                for Entering { unit, suspended, .. } in entering {
                     let message = unit.message;
                     scheduler.enqueue(now, unit);
                     if suspended {

@@ -143,8 +143,9 @@ impl Transport {
     }
 
     /// Takes a message out of the queues, without report. Recipients whose attempt is under way
-    /// are taken out when it ends without having delivered. Returns how many recipients ended
-    /// now. Exchange: `Remove-Message -WithNDR $false`.
+    /// are taken out when it ends without having delivered; those that are still on their way into
+    /// the queues, when they get there. Returns how many recipients ended now. Exchange:
+    /// `Remove-Message -WithNDR $false`.
     ///
     /// # Cancel safety
     ///
@@ -159,13 +160,13 @@ impl Transport {
         id: InternalMessageId,
         actor: &str,
     ) -> Result<usize, StoreError> {
+        // One that is damaged can be removed too.
+        if let Err(error @ StoreError::NotFound(_)) = self.core.spool.open(id).await {
+            return Err(error);
+        }
         let (sender, receiver) = oneshot::channel();
         let _ = self.ask(Request::Remove(id, sender)).await;
         let recipients = receiver.await.unwrap_or_default();
-        if recipients.is_empty() {
-            // Under way, or not here at all.
-            self.core.spool.open(id).await?;
-        }
         end_as_removed(&self.core, id, &recipients, actor).await?;
         Ok(recipients.len())
     }

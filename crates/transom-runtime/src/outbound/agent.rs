@@ -65,7 +65,7 @@ async fn deliver(
         content,
         message.received_at,
     );
-    let first = dispatch.attempt == 1 && at_hand.state.intent.is_none();
+    let first = at_hand.fresh && dispatch.attempt == 1;
     let delivery = async { agent.deliver(item.with_first_attempt(first)).await };
     match AssertUnwindSafe(delivery).catch_unwind().await {
         Ok(results) => results,

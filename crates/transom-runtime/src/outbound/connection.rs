@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use transom_queue::Content;
+use transom_queue::{Content, StoreError};
 use transom_smtp::client::{ClientClose, ClientEvent, ClientOutput, ClientSession, Transaction};
 use transom_types::{RecipientResult, RemoteHost, Reply};
 
@@ -36,6 +36,17 @@ pub(crate) enum Reached {
     Done(Vec<RecipientResult>),
     /// The session is over.
     Closed(ClientClose),
+}
+
+/// Why content could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContentError {
+    /// It could not be read.
+    #[error("{0}")]
+    Unread(StoreError),
+    /// All else.
+    #[error("{0}")]
+    Other(String),
 }
 
 impl Connection {
@@ -114,10 +125,10 @@ impl Connection {
     }
 
     /// Hands over the whole content, but for its end.
-    pub(crate) async fn write_content(&mut self, content: &Content) -> Result<(), String> {
+    pub(crate) async fn write_content(&mut self, content: &Content) -> Result<(), ContentError> {
         if let Some(octets) = content.bytes() {
             for piece in octets.chunks(PIECE_OCTETS) {
-                self.write_piece(piece).await?;
+                self.write_piece(piece).await.map_err(ContentError::Other)?;
             }
             return Ok(());
         }
@@ -125,9 +136,9 @@ impl Connection {
         while offset < content.octets() {
             let piece = read_piece(content.clone(), offset).await?;
             if piece.is_empty() {
-                return Err("the content is shorter than it was".to_owned());
+                return Err(ContentError::Other("the content is shorter than it was".to_owned()));
             }
-            self.write_piece(&piece).await?;
+            self.write_piece(&piece).await.map_err(ContentError::Other)?;
             offset = offset.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         }
         Ok(())
@@ -169,12 +180,13 @@ impl Connection {
 }
 
 /// Reads a piece of a content that lies in a file.
-async fn read_piece(content: Content, offset: u64) -> Result<Bytes, String> {
+async fn read_piece(content: Content, offset: u64) -> Result<Bytes, ContentError> {
     let read = move || {
         let mut piece = vec![0; PIECE_OCTETS];
-        let count = content.read_at(offset, &mut piece).map_err(|error| error.to_string())?;
+        let count = content.read_at(offset, &mut piece).map_err(ContentError::Unread)?;
         piece.truncate(count);
         Ok(Bytes::from(piece))
     };
-    tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|error| ContentError::Other(error.to_string()))?
 }

@@ -9,9 +9,9 @@ use transom_types::{
     AttemptStage, EnhancedStatusCode, Outcome, RecipientResult, Reply, ReplyCode, Status,
 };
 
-use super::connection::{Connection, Reached};
+use super::connection::{Connection, ContentError, Reached};
 use super::dial::dial;
-use super::{Rescue, for_all, intent, load, next, settle};
+use super::{Rescue, for_all, intent, load, next, set_aside, settle};
 use crate::core::Core;
 use crate::dispatcher::Request;
 use crate::settlement::{AtHand, shorten};
@@ -150,7 +150,12 @@ async fn transact(
     loop {
         match reached {
             Reached::Ready => {}
-            Reached::SendContent => send_content(connection, at_hand, &written).await,
+            Reached::SendContent => {
+                let damage = send_content(connection, at_hand, &written).await;
+                if let Some(damage) = damage {
+                    set_aside(core, dispatch, &damage).await;
+                }
+            }
             Reached::Done(results) => {
                 // Whether the session goes on shows in what comes next.
                 let open =
@@ -185,19 +190,24 @@ fn transaction(at_hand: &AtHand, recipients: &[u32]) -> Transaction {
     }
 }
 
-/// Sends the content, when the intent is written.
+/// Sends the content, when the intent is written. Gives the error where the content is damaged.
 async fn send_content(
     connection: &mut Connection,
     at_hand: &AtHand,
     intent: &Result<Committed, StoreError>,
-) {
+) -> Option<StoreError> {
     if let Err(error) = intent {
         connection.abort(local(format!("the spool refused: {error}")));
-        return;
+        return None;
     }
-    match connection.write_content(&at_hand.content).await {
-        Ok(()) => connection.end_content(),
-        Err(error) => connection.abort(local(format!("the content could not be sent: {error}"))),
+    let Err(error) = connection.write_content(&at_hand.content).await else {
+        connection.end_content();
+        return None;
+    };
+    connection.abort(local(format!("the content could not be sent: {error}")));
+    match error {
+        ContentError::Unread(damage @ StoreError::Damaged { .. }) => Some(damage),
+        _ => None,
     }
 }
 

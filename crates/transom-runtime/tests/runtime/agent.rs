@@ -159,3 +159,28 @@ async fn report_about_a_local_recipient_lies_in_a_maildir() {
     assert!(found[0].contains("Status: 5."), "{}", found[0]);
     stop(transport).await;
 }
+
+#[tokio::test]
+async fn attempt_after_a_restart_is_not_known_to_be_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = Odd::new(Oddity::SaysNothing);
+    let start = async |events: &Events, hold: bool| {
+        bare(events)
+            .accepted_domain(AcceptedDomain::authoritative("odd.example").unwrap())
+            .receive_connector(relay_connector())
+            .delivery_agent("odd", ["odd.example"], odd.clone())
+            .spool(folder.path())
+            .suspend_delivery(hold)
+            .start()
+            .await
+            .unwrap()
+    };
+    let transport = start(&Events::default(), true).await;
+    submit(address(&transport), FROM, &[TO], "held").await;
+    stop(transport).await;
+    let events = Events::default();
+    let transport = start(&events, false).await;
+    events.wait(EventId::Deliver, 1).await;
+    assert!(odd.keys.lock().unwrap().iter().all(|(_, first)| !first));
+    stop(transport).await;
+}

@@ -16,6 +16,7 @@ mod limits;
 mod outbound;
 mod panics;
 mod peer;
+mod removal;
 mod retry;
 mod spool;
 mod support;

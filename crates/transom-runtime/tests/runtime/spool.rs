@@ -1,5 +1,6 @@
 //! A disk that fails, or that is nearly full.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use transom_types::InternalMessageId;
 
 use crate::peer::Peer;
 use crate::support::{
-    Client, Events, Mailbox, address, eventually, message, node, stop, submit, to_host,
+    Client, Events, Mailbox, QUIET, address, eventually, message, node, stop, submit, to_host,
 };
 
 const FROM: &str = "sender@contoso.example";
@@ -95,6 +96,57 @@ async fn outcome_that_cannot_be_written_down_does_not_hold_up_the_stop() {
     let transport = node(&events, &mailbox).store(seg_log(&disk)).start().await.unwrap();
     assert_eq!(transport.recovery().messages, 1);
     events.wait(EventId::Deliver, 1).await;
+    stop(transport).await;
+}
+
+/// Turns one bit in the file of every large body.
+fn damage_blobs(folder: &Path) -> usize {
+    let mut damaged = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damaged += damage_blobs(&path);
+        } else {
+            let mut octets = std::fs::read(&path).unwrap();
+            let last = octets.len() - 1;
+            octets[last] ^= 1;
+            std::fs::write(&path, octets).unwrap();
+            damaged += 1;
+        }
+    }
+    damaged
+}
+
+#[tokio::test]
+async fn message_whose_content_is_damaged_is_set_aside_and_never_sent() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::willing().await;
+    let transport = node(&events, &mailbox)
+        .send_connector(to_host(peer.address))
+        .spool(folder.path())
+        .suspend_delivery(true)
+        .start()
+        .await
+        .unwrap();
+    let mut large = message("large");
+    large.extend(b"0123456789\r\n".repeat(40_000));
+    let mut client = Client::ready(address(&transport)).await;
+    let reply = client.submit(FROM, &["far@other.example"], &large).await;
+    assert!(reply.starts_with("250 2.6.0"), "{reply}");
+    assert_eq!(damage_blobs(&folder.path().join("blob")), 1);
+    transport.resume_delivery().await.unwrap();
+    events.wait(EventId::Quarantine, 1).await;
+    let held = async || {
+        let queues = transport.queues().await.unwrap();
+        queues.iter().any(|queue| queue.message_count == 1 && queue.inflight == 0)
+    };
+    eventually("the message is held", held).await;
+    // Far more than the wait for the next attempt.
+    tokio::time::sleep(QUIET).await;
+    assert_eq!((events.count(EventId::Quarantine), peer.count("DATA")), (1, 1));
+    assert_eq!((events.count(EventId::Send), peer.taken().len()), (0, 0));
+    drop(client);
     stop(transport).await;
 }
 
