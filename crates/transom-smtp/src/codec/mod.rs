@@ -1,4 +1,4 @@
-//! The octets of SMTP as values: commands, replies, EHLO keywords, message content.
+//! The octets of SMTP as values: commands, replies, EHLO keywords, message content, PROXY headers.
 //!
 //! What a command may do at which moment is not decided here but in [`server`](crate::server) and
 //! [`client`](crate::client).

@@ -24,16 +24,34 @@ impl<'a> HelloName<'a> {
     ///
     /// Where `text` is empty, too long, or holds another character than those above.
     pub fn new(text: &'a str) -> Result<Self, HelloNameError> {
+        Self::check(text)?;
+        Ok(Self::checked(text))
+    }
+
+    /// For text that was found to be a name.
+    pub(super) fn checked(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    /// Apart from [`new`](Self::new), as a result without a name in it is cheaper to hand back.
+    #[inline]
+    pub(super) fn check(text: &str) -> Result<(), HelloNameError> {
+        let fits = (1..=Self::OCTETS_MAX).contains(&text.len());
+        // Nearly every name is ASCII. All octets are looked at, as that is quicker than to stop.
+        if fits && text.bytes().fold(true, |good, octet| good & is_name_octet(octet)) {
+            return Ok(());
+        }
+        Self::check_characters(text)
+    }
+
+    #[cold]
+    fn check_characters(text: &str) -> Result<(), HelloNameError> {
         if text.is_empty() || text.len() > Self::OCTETS_MAX {
             return Err(HelloNameError::Length { octets: text.len() });
         }
-        // Nearly every name is ASCII. All octets are looked at, as that is quicker than to stop.
-        if text.bytes().fold(true, |good, octet| good & is_name_octet(octet)) {
-            return Ok(Self(Cow::Borrowed(text)));
-        }
         match text.char_indices().find(|&(_, c)| !is_name_character(c)) {
             Some((at, _)) => Err(HelloNameError::Character { at }),
-            None => Ok(Self(Cow::Borrowed(text))),
+            None => Ok(()),
         }
     }
 
@@ -107,8 +125,8 @@ pub enum HelloNameError {
     },
 }
 
-/// The text behind VRFY, EXPN, ETRN or HELP: at least one character, no control characters, no spaces at
-/// either end.
+/// The text behind VRFY, EXPN, ETRN or HELP: at least one character, no control characters, no
+/// spaces at either end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Argument<'a>(Cow<'a, str>);
 

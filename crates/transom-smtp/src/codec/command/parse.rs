@@ -29,22 +29,30 @@ pub(super) fn command<'a>(
     let (verb, length) = keyword::word(text.as_bytes());
     let (name, behind) = text.split_at_checked(length).unwrap_or((text, ""));
     if !behind.is_empty() && !behind.starts_with([' ', '\t']) {
-        return Err(control(text).unwrap_or_else(|| unknown(text)));
+        return Err(refused(text, unknown(text)));
     }
     let arguments = without_spaces_at_start(behind);
-    let parsed = match verb {
-        keyword::MAIL => mail(arguments, registry),
-        keyword::RCPT => rcpt(arguments, registry),
-        keyword::EHLO => {
-            hello_name(arguments).map(|name| CommandRef::Other(Command::Ehlo { name }))
-        }
-        _ => other(verb, name, arguments, registry).map(CommandRef::Other),
-    };
-    // No grammar below lets a control character in, so that only what was refused is looked at.
-    parsed.map_err(|wrong| control(text).unwrap_or(wrong))
+    match verb {
+        keyword::MAIL => mail(text, arguments, registry),
+        keyword::RCPT => rcpt(text, arguments, registry),
+        keyword::EHLO => match HelloName::check(arguments) {
+            Ok(()) => Ok(CommandRef::Other(Command::Ehlo { name: HelloName::checked(arguments) })),
+            Err(wrong) => Err(refused(text, CommandError::HelloName(wrong))),
+        },
+        _ => match other(verb, name, arguments, registry) {
+            Ok(command) => Ok(CommandRef::Other(command)),
+            Err(wrong) => Err(refused(text, wrong)),
+        },
+    }
 }
 
+/// No grammar here lets a control character in, so that only a line that is refused is looked at
+/// for one.
 #[cold]
+fn refused(line: &str, wrong: CommandError) -> CommandError {
+    control(line).unwrap_or(wrong)
+}
+
 fn control(text: &str) -> Option<CommandError> {
     let (at, _) = text.char_indices().find(|&(_, c)| c.is_control() && c != '\t')?;
     Some(CommandError::Control { at })
@@ -168,32 +176,44 @@ fn number(text: &str) -> IResult<&str, u64, NomError<&str>> {
 
 /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters]`. A space behind the colon is common.
 fn mail<'a>(
+    line: &'a str,
     arguments: &'a str,
     registry: &ExtensionRegistry,
 ) -> Result<CommandRef<'a>, CommandError> {
-    let text = behind_word("FROM:", arguments).ok_or(CommandError::Syntax { verb: "MAIL" })?;
-    let length = ReversePath::check_prefix(text).map_err(CommandError::ReversePath)?;
+    let refused = |wrong| refused(line, wrong);
+    let text = behind_word("FROM:", arguments);
+    let text = text.ok_or_else(|| refused(CommandError::Syntax { verb: "MAIL" }))?;
+    let length = ReversePath::check_prefix(text);
+    let length = length.map_err(|wrong| refused(CommandError::ReversePath(wrong)))?;
     let (path, behind) = text.split_at_checked(length).unwrap_or((text, ""));
-    let mut parameters = MailParametersRef::default();
-    if !behind.is_empty() {
-        parameters.read(behind, registry)?;
+    let reverse_path = Encoded::checked(path);
+    if behind.is_empty() {
+        return Ok(CommandRef::Mail { reverse_path, parameters: MailParametersRef::default() });
     }
-    Ok(CommandRef::Mail { reverse_path: Encoded::checked(path), parameters })
+    let mut parameters = MailParametersRef::default();
+    parameters.read(behind, registry).map_err(refused)?;
+    Ok(CommandRef::Mail { reverse_path, parameters })
 }
 
 /// `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters]`.
 fn rcpt<'a>(
+    line: &'a str,
     arguments: &'a str,
     registry: &ExtensionRegistry,
 ) -> Result<CommandRef<'a>, CommandError> {
-    let text = behind_word("TO:", arguments).ok_or(CommandError::Syntax { verb: "RCPT" })?;
-    let length = ForwardPath::check_prefix(text).map_err(CommandError::ForwardPath)?;
+    let refused = |wrong| refused(line, wrong);
+    let text = behind_word("TO:", arguments);
+    let text = text.ok_or_else(|| refused(CommandError::Syntax { verb: "RCPT" }))?;
+    let length = ForwardPath::check_prefix(text);
+    let length = length.map_err(|wrong| refused(CommandError::ForwardPath(wrong)))?;
     let (path, behind) = text.split_at_checked(length).unwrap_or((text, ""));
-    let mut parameters = RcptParametersRef::default();
-    if !behind.is_empty() {
-        parameters.read(behind, registry)?;
+    let forward_path = Encoded::checked(path);
+    if behind.is_empty() {
+        return Ok(CommandRef::Rcpt { forward_path, parameters: RcptParametersRef::default() });
     }
-    Ok(CommandRef::Rcpt { forward_path: Encoded::checked(path), parameters })
+    let mut parameters = RcptParametersRef::default();
+    parameters.read(behind, registry).map_err(refused)?;
+    Ok(CommandRef::Rcpt { forward_path, parameters })
 }
 
 /// What stands behind `word` and the spaces that some clients write there.
