@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use transom_types::{
-    Envelope, InternalMessageId, InternetMessageId, NetworkMessageId, Outcome, SessionId,
-};
+use transom_types::{Envelope, InternalMessageId, NetworkMessageId, Outcome, SessionId};
+
+pub use transom_message::ContentFacts;
 
 /// A message as it was accepted. Never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Accepted {
     pub ingress: Ingress,
     /// Sender, recipients, parameters.
     pub envelope: Envelope,
-    /// What a look at the content told.
+    /// What a look at the content told, once, as it came in.
     pub facts: ContentFacts,
 }
 
@@ -55,28 +55,6 @@ pub enum IngressKind {
     Dsn,
     /// Handed in by the program itself.
     Program,
-}
-
-/// What a look at the content told, once, as it came in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by whoever accepts a message")]
-pub struct ContentFacts {
-    /// Size in octets.
-    pub octets: u64,
-    /// Size of the header section in octets, with its empty line.
-    pub header_octets: u64,
-    /// Whether any octet is above 127.
-    pub eight_bit: bool,
-    /// Longest line in octets, without CRLF.
-    pub line_octets_max: u64,
-    /// Received fields.
-    pub received_count: u32,
-    /// Received fields that this host wrote.
-    pub own_received_count: u32,
-    /// The Message-ID field.
-    pub message_id: Option<InternetMessageId>,
-    /// The Subject field, cut and cleaned for logs.
-    pub subject: Option<String>,
 }
 
 /// What has become of a message since it was accepted.

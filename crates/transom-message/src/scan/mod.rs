@@ -18,7 +18,7 @@ mod tests;
 #[non_exhaustive]
 pub struct ScanLimits {
     /// How much of a header section is examined (256 KiB, Exchange's `MaxHeaderSize`). What lies
-    /// behind it counts as body, and [`ContentFacts::header_too_large`] says so.
+    /// behind it counts as body, and [`ContentScan::header_too_large`] says so.
     pub header_octets_max: usize,
 }
 
@@ -36,10 +36,9 @@ impl ScanLimits {
     }
 }
 
-/// What a [`ContentScan`] found.
+/// What a [`ContentScan`] found. A queue keeps it with the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "four findings that have nothing in common")]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever accepts a message")]
 pub struct ContentFacts {
     /// Length of the content.
     pub octets: u64,
@@ -59,13 +58,6 @@ pub struct ContentFacts {
     /// The first Subject, at most [`ContentScan::SUBJECT_CHARACTERS_MAX`] characters, control
     /// characters as `?`. Encoded words stay encoded.
     pub subject: Option<String>,
-    /// Whether there is a From field.
-    pub has_from: bool,
-    /// Whether there is a Date field.
-    pub has_date: bool,
-    /// Whether the header section is larger than [`ScanLimits::header_octets_max`]; the other
-    /// facts then come from its beginning.
-    pub header_too_large: bool,
 }
 
 /// Gathers [`ContentFacts`] from pieces of content.
@@ -76,6 +68,7 @@ pub struct ContentScan {
     facts: ContentFacts,
     /// The header section as far as it came; none once it was read.
     header: Option<Vec<u8>>,
+    header_too_large: bool,
     /// Length of the line that is not yet complete, a CR at its end included.
     line_octets: u64,
     last_is_cr: bool,
@@ -92,6 +85,7 @@ impl ContentScan {
             own_host: None,
             facts: ContentFacts::default(),
             header: Some(Vec::new()),
+            header_too_large: false,
             line_octets: 0,
             last_is_cr: false,
         }
@@ -113,6 +107,12 @@ impl ContentScan {
         if let Some(header) = self.header.take() {
             self.header = self.push_header(header, piece);
         }
+    }
+
+    /// Whether the header section is larger than [`ScanLimits::header_octets_max`]; the facts then
+    /// come from its beginning.
+    pub fn header_too_large(&self) -> bool {
+        self.header_too_large
     }
 
     /// What was found, the last line included even without a line end.
@@ -172,7 +172,7 @@ impl ContentScan {
         if examined.len() == piece.len() {
             return Some(header);
         }
-        self.facts.header_too_large = true;
+        self.header_too_large = true;
         // The last line is cut somewhere: no fact comes from it.
         let whole_lines = memchr::memrchr(b'\n', &header).map_or(0, |lf| lf.saturating_add(1));
         let octets = length(&header);
@@ -191,8 +191,6 @@ impl ContentScan {
     fn read_field(&mut self, field: &HeaderField<'_>) {
         // Names by length first: most fields are none of these.
         match field.name().len() {
-            4 if field.is("From") => self.facts.has_from = true,
-            4 if field.is("Date") => self.facts.has_date = true,
             7 if field.is("Subject") && self.facts.subject.is_none() => {
                 self.facts.subject = Some(subject(&field.value()));
             }

@@ -193,16 +193,5 @@ fn event(
 fn facts(octets: &[u8]) -> ContentFacts {
     let mut scan = ContentScan::new(ScanLimits::default());
     scan.push(octets);
-    let found = scan.finish();
-    ContentFacts {
-        octets: found.octets,
-        // The scan leaves out the empty line behind the header section.
-        header_octets: found.header_octets.saturating_add(2).min(found.octets),
-        eight_bit: found.eight_bit,
-        line_octets_max: found.line_octets_max,
-        received_count: found.received_count,
-        own_received_count: found.own_received_count,
-        message_id: found.message_id,
-        subject: found.subject,
-    }
+    scan.finish()
 }

@@ -288,23 +288,20 @@ impl Reception {
         if let Some(error) = intake.failed {
             return Err(store_reply(&error));
         }
-        let found = intake.scan.finish();
-        if found.header_too_large {
+        if intake.scan.header_too_large() {
             return Err(header_too_large());
         }
+        let found = intake.scan.finish();
         self.check_hops(found.received_count, found.own_received_count)?;
         let body = intake.ingest.finish().await.map_err(|error| store_reply(&error))?;
         let (id, content) = (body.id(), body.bytes());
         let facts = ContentFacts {
             octets: found.octets.saturating_add(intake.trace_octets),
             header_octets: found.header_octets.saturating_add(intake.trace_octets),
-            eight_bit: found.eight_bit,
-            line_octets_max: found.line_octets_max,
             // Ours included.
             received_count: found.received_count.saturating_add(1),
             own_received_count: found.own_received_count.saturating_add(1),
-            message_id: found.message_id,
-            subject: found.subject,
+            ..found
         };
         let message = Accepted {
             network_id: intake.network_id,
