@@ -18,12 +18,13 @@ usage: transport [FLAGS]
   --accepted-domain DOMAIN deliver mail for DOMAIN into Maildirs (repeatable)
   --mail DIR               where the Maildirs are
   --relay-domain DOMAIN    take mail for DOMAIN and relay it (repeatable)
-  --smart-host HOST:PORT   relay to this host instead of the MX hosts
+  --smart-host HOST:PORT   relay to this host instead of the MX hosts; what may be relayed
+                           is for the other flags: without one of them, nothing
   --relay-from CIDR        peers that may relay anywhere (repeatable)
   --auth USER:PASS         who logs in so, in TLS, may relay anywhere (repeatable)
   --spool DIR              where accepted mail is kept
   --log-dir DIR            where the message tracking log is written
-  --message-size-max N     largest message, in octets
+  --message-size-max N     largest message, in octets (at least 1)
   --suspend-delivery       take mail and hold it
   --no-samples             do not send the sample messages
   --once                   end when the samples have their outcome
@@ -112,7 +113,7 @@ impl Arguments {
             "--auth" => self.users.push(user(&value()?)?),
             "--spool" => self.spool = Some(value()?.into()),
             "--log-dir" => self.log_dir = Some(value()?.into()),
-            "--message-size-max" => self.message_size_max = Some(parsed(flag, &value()?)?),
+            "--message-size-max" => self.message_size_max = Some(octets(flag, &value()?)?),
             _ => return Err(format!("unknown flag {flag}; --help lists the flags")),
         }
         Ok(())
@@ -142,6 +143,12 @@ fn parsed<T: std::str::FromStr<Err: std::error::Error>>(
     value: &str,
 ) -> Result<T, String> {
     value.parse().map_err(|error| format!("{flag} {value}: {error}"))
+}
+
+/// None at all is not "without limit".
+fn octets(flag: &str, value: &str) -> Result<NonZeroU64, String> {
+    let octets = parsed(flag, value)?;
+    NonZeroU64::new(octets).ok_or_else(|| format!("{flag} {value}: must be at least 1"))
 }
 
 fn domain<E: std::error::Error>(

@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Parsed};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
@@ -22,6 +23,8 @@ fn main() -> ExitCode {
         }
         Err(wrong) => return fail(&wrong),
     };
+    show_warnings();
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -37,6 +40,24 @@ fn main() -> ExitCode {
 /// Says a line on the console. Where nobody reads it any more, the mail goes on.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Shows warnings and errors of the transport, one line each. Where nobody reads them any more,
+/// the mail goes on.
+fn show_warnings() {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
+}
+
+/// Each connection is a descriptor, and the soft limit is a thousand on most systems. Where it
+/// cannot be raised, it stays.
+fn raise_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// One line that names the thing, and exit code 2.

@@ -88,7 +88,7 @@ fn words_that_are_no_flags_or_values() {
         (&["--relay-from", "300.0.0.1/8"], &["--relay-from 300.0.0.1/8"]),
         (&["--relay-from", "here"], &["--relay-from here"]),
         (&["--message-size-max", "much"], &["--message-size-max much"]),
-        (&["--message-size-max", "0"], &["--message-size-max 0"]),
+        (&["--message-size-max", "0"], &["--message-size-max 0: must be at least 1"]),
         (&["--message-size-max", "-1"], &["--message-size-max -1"]),
         (&["--once", "--listen", "127.0.0.1:0"], &["--once"]),
         (&["--once", "--no-samples"], &["--once"]),

@@ -19,3 +19,4 @@ mod samples;
 mod smtp;
 mod stop;
 mod tls;
+mod warnings;

@@ -187,7 +187,7 @@ pub(crate) fn room(folder: &Path) {
     );
 }
 
-/// A thousand connections need as many descriptors, here and in the child, which inherits ours.
+/// A thousand connections need as many descriptors here; the program sees to itself.
 fn raise_descriptors() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -216,6 +216,15 @@ pub(crate) fn wait_for_mail(folder: &Path, count: usize) -> Vec<Vec<u8>> {
         }
         assert!(Instant::now() < until, "{} of {count} messages arrived", found.len());
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "it never came to that");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

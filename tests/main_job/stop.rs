@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::process::{PATIENCE, Server, mail_in, wait_for_mail};
+use crate::process::{Server, mail_in, wait_for_mail, wait_until};
 use crate::smtp::Client;
 
 #[test]
@@ -89,14 +88,6 @@ fn send_until_closed(
         }
     }
     taken
-}
-
-fn wait_until(is_so: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < until, "it never came to that");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn content(n: usize) -> String {
