@@ -21,8 +21,8 @@ const BATCH: usize = 256;
 /// Wait where the scheduler has more to look at than one poll does.
 const SOON: Duration = Duration::from_millis(1);
 
-/// Suspensions, and as many removals, remembered for messages that are still on their way here: far more than anybody
-/// gives in the moment that takes.
+/// Suspensions, and as many removals, remembered for messages that are still on their way here:
+/// far more than anybody gives in the moment that takes.
 const EARLY_MAX: usize = 1024;
 
 /// Recipients that enter a queue.

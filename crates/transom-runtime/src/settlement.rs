@@ -319,6 +319,7 @@ mod tests {
     use transom_types::{AttemptStage, EnhancedStatusCode, ReplyCode};
 
     use super::*;
+    use crate::clock::{Clock, SystemClock};
 
     fn failed(recipient: u32, text: String) -> RecipientResult {
         let code = EnhancedStatusCode::permanent(1, 1);
@@ -349,7 +350,7 @@ mod tests {
 
     #[test]
     fn outcome_that_is_never_written_down_brings_back_who_has_no_message() {
-        let now = Instant::now();
+        let now = SystemClock.now();
         let reply = Reply::new(ReplyCode::OK, EnhancedStatusCode::success(1, 5), "ok");
         let outcome = Outcome::Relayed(Status::local(AttemptStage::EndOfData, reply));
         let results = [failed(0, "no".to_owned()), RecipientResult { recipient: 1, outcome }];
