@@ -58,7 +58,7 @@
 //! | RFC 3207 | STARTTLS |
 //! | RFC 3461 | the DSN parameters of MAIL and RCPT |
 //! | RFC 4422, RFC 4954 | AUTH and its exchanges; no security layer |
-//! | RFC 4616, RFC 5802, RFC 7628, RFC 7677, RFC 9266 | PLAIN, SCRAM, OAUTHBEARER, channel binding |
+//! | RFC 4616, 5802, 7628, 7677, 9266 | PLAIN, SCRAM, OAUTHBEARER, channel binding |
 //! | RFC 6152 | 8BITMIME |
 //! | RFC 6531 | SMTPUTF8 |
 //! | RFC 9422 | LIMITS with RCPTMAX and MAILMAX |
