@@ -2,7 +2,7 @@
 //!
 //! From the moment a message is accepted until each of its recipients has an outcome, this crate
 //! knows where it is: on the disk in a [`Spool`], in memory in a [`Scheduler`], and at the end of
-//! an attempt in [`settle`].
+//! an attempt in [`settle`](mod@settle).
 //!
 //! It is not a server: no socket, no clock and no task is here. The program that drives it gives
 //! the time and does what it is told. Nor does it know how mail is routed; it takes the next hop
