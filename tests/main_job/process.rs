@@ -1,7 +1,7 @@
 //! The program as a child process.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -64,10 +64,15 @@ impl Server {
         std::thread::spawn(move || {
             stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
-        let mut pipe = child.stderr.take().unwrap();
+        let pipe = BufReader::new(child.stderr.take().unwrap());
         let stderr = std::thread::spawn(move || {
             let mut text = String::new();
-            pipe.read_to_string(&mut text).unwrap();
+            for line in pipe.lines().map_while(Result::ok) {
+                // A test that fails shows what the program had to say.
+                eprintln!("transport says: {line}");
+                text.push_str(&line);
+                text.push('\n');
+            }
             text
         });
         let (stdout, addresses) = (String::new(), Vec::new());
