@@ -68,3 +68,14 @@ pub mod client;
 pub mod codec;
 pub mod sasl;
 pub mod server;
+
+/// Which of the two protocols a session speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the protocol and its local variant; a third is none")]
+pub enum Protocol {
+    /// SMTP: one reply to a content, for all recipients of the transaction.
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033): LHLO, and behind a content one reply for each accepted recipient.
+    Lmtp,
+}
