@@ -7,6 +7,12 @@ use super::{Answer, Close, Open, ServerSession, State, Transaction, Turn, replie
 use crate::codec::data::ContentDecoder;
 use crate::codec::ehlo::{Capabilities, SizeLimit};
 
+/// What a peer may say of its client.
+const XCLIENT_ATTRIBUTES: [&str; 8] =
+    ["NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT"];
+/// What it may say of a message.
+const XFORWARD_ATTRIBUTES: [&str; 7] = ["NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE"];
+
 impl ServerSession {
     /// Applies the answer to the open event.
     pub(super) fn answered<'i>(
@@ -21,8 +27,18 @@ impl ServerSession {
         let reply = match answer {
             Answer::Default => None,
             Answer::Verdict(verdict) => return self.judged(*verdict, input, out),
+            Answer::Restart(_) if !input.is_empty() => {
+                return self.close(replies::PIPELINING, Close::Pipelining, out);
+            }
+            Answer::Restart(with) => {
+                if let Open::Xclient { address } = open {
+                    self.begin_anew(address, Some(*with));
+                }
+                return Turn::consumed(0);
+            }
+            Answer::Replies(replies) => return self.answered_each(&replies, out),
             Answer::Reply(reply) if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE => {
-                self.say(&reply, out);
+                self.say_times(&reply, self.replies_to(open), out);
                 return Turn::output(self.closed(Close::Application));
             }
             Answer::Reply(reply) => Some(reply),
@@ -33,7 +49,10 @@ impl ServerSession {
                 Open::Connect => {
                     return self.close(replies::EARLY_TALKER, Close::EarlyTalker, out);
                 }
-                Open::Authenticate { .. } | Open::Hello { .. } | Open::Data => {
+                Open::Authenticate { .. }
+                | Open::Hello { .. }
+                | Open::Data
+                | Open::Xclient { .. } => {
                     return self.close(replies::PIPELINING, Close::Pipelining, out);
                 }
                 _ => {}
@@ -60,15 +79,22 @@ impl ServerSession {
                 self.drop_transaction();
                 self.begin_aftermath();
             }
-            Open::Bdat { octets, .. } => {
+            Open::Bdat { octets, last } => {
                 self.drop_transaction();
                 self.begin_aftermath();
-                return self.skip(octets, reply);
+                return self.skip(octets, reply, self.replies_to_content(last));
             }
             Open::EndOfData => self.state = State::Identified,
-            Open::Authenticate { .. } | Open::Hello { .. } | Open::Vrfy => {}
+            Open::Authenticate { .. }
+            | Open::Etrn
+            | Open::Expn
+            | Open::Extension
+            | Open::Hello { .. }
+            | Open::Vrfy
+            | Open::Xclient { .. }
+            | Open::Xforward => {}
         }
-        self.say(&reply, out);
+        self.say_times(&reply, self.replies_to(open), out);
     }
 
     fn granted(&mut self, open: Open, reply: Option<Reply>, out: &mut Vec<u8>) {
@@ -79,9 +105,9 @@ impl ServerSession {
                 reply.unwrap_or_else(|| self.greeting())
             }
             Open::Hello { esmtp } => return self.identified(esmtp, reply.as_ref(), out),
-            Open::Mail { smtputf8 } => {
+            Open::Mail { smtputf8, binary } => {
                 self.state = State::Envelope;
-                self.transaction = Transaction::new(smtputf8);
+                self.transaction = Transaction::new(smtputf8, binary);
                 self.aftermath = 0;
                 usual(replies::SENDER_OK)
             }
@@ -105,11 +131,44 @@ impl ServerSession {
                 self.junk = 0;
                 usual(replies::QUEUED)
             }
+            Open::Etrn => usual(replies::QUEUING_STARTED),
+            Open::Expn => usual(replies::CANNOT_EXPAND),
+            Open::Extension | Open::Xforward => usual(replies::NOOP),
             Open::Vrfy => usual(replies::CANNOT_VERIFY),
+            // [Postfix XCLIENT] the greeting that follows is the reply.
+            Open::Xclient { address } => return self.begin_anew(address, None),
             // It is answered by a verdict, or refused.
             Open::Authenticate { .. } => usual(replies::AUTHENTICATION_UNAVAILABLE),
         };
-        self.say(&reply, out);
+        self.say_times(&reply, self.replies_to(open), out);
+    }
+
+    /// One reply for each recipient.
+    fn answered_each<'i>(&mut self, replies: &[Reply], out: &mut Vec<u8>) -> Turn<'i> {
+        self.state = State::Identified;
+        for reply in replies {
+            self.say(reply, out);
+        }
+        if replies.iter().any(|reply| reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE) {
+            return Turn::output(self.closed(Close::Application));
+        }
+        if replies.iter().any(|reply| reply.code().is_positive()) {
+            self.junk = 0;
+        }
+        Turn::consumed(0)
+    }
+
+    fn replies_to(&self, open: Open) -> u32 {
+        match open {
+            Open::EndOfData => self.replies_to_content(true),
+            _ => 1,
+        }
+    }
+
+    pub(super) fn say_times(&self, reply: &Reply, times: u32, out: &mut Vec<u8>) {
+        for _ in 0..times {
+            self.say(reply, out);
+        }
     }
 
     /// [RFC 5321 §4.1.4] EHLO in a transaction drops it, like RSET.
@@ -135,10 +194,16 @@ impl ServerSession {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let offered = self.config.extensions;
-        let limits = self.config.limits;
+        let offered = self.offered();
+        let limits = Some(self.config.limits).filter(|_| offered.limits);
+        let size =
+            |octets| if offered.size_told { SizeLimit::Octets(octets) } else { SizeLimit::NotTold };
+        let list = |names: &[&str], switch: bool| {
+            names.iter().filter(|_| switch).map(|&name| name.to_owned()).collect()
+        };
+        let own = self.config.keywords.iter().map(ToString::to_string);
         Capabilities {
-            size: offered.size.map(SizeLimit::Octets),
+            size: offered.size.map(size),
             pipelining: offered.pipelining,
             dsn: offered.dsn,
             enhanced_status_codes: offered.enhanced_status_codes,
@@ -147,15 +212,21 @@ impl ServerSession {
             auth: self.mechanisms_offered().into_iter().map(str::to_owned).collect(),
             eight_bit_mime: offered.eight_bit_mime,
             chunking: offered.chunking,
+            binary_mime: offered.binary_mime && offered.chunking,
             smtputf8: offered.smtputf8,
-            deliver_by: offered.deliver_by.then_some(0),
+            deliver_by: offered.deliver_by,
             future_release: offered.future_release,
             mt_priority: offered.mt_priority.then(String::new),
             // [RFC 8689 §3] not offered before TLS.
             require_tls: offered.require_tls && self.tls,
             rrvs: offered.rrvs,
-            recipients_max: Some(limits.recipients_max),
-            transactions_max: Some(limits.transactions_max),
+            etrn: offered.etrn,
+            expn: offered.expn,
+            xclient: list(&XCLIENT_ATTRIBUTES, offered.xclient),
+            xforward: list(&XFORWARD_ATTRIBUTES, offered.xforward),
+            recipients_max: limits.map(|limits| limits.recipients_max),
+            transactions_max: limits.map(|limits| limits.transactions_max),
+            other: own.collect(),
             ..Capabilities::default()
         }
     }

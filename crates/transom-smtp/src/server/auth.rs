@@ -27,8 +27,8 @@ struct Failure {
 }
 
 impl ServerSession {
-    /// Who the client has shown to be. It is forgotten by STARTTLS and by nothing else, and no
-    /// other session ever has it: ask anew for each decision, and keep no copy.
+    /// Who the client has shown to be. It is forgotten by STARTTLS and XCLIENT and by nothing
+    /// else, and no other session ever has it: ask anew for each decision, and keep no copy.
     pub fn principal(&self) -> Option<&Principal> {
         self.principal.as_ref()
     }

@@ -58,6 +58,10 @@ impl Clock {
         self.allowance = self.allowance.saturating_add(earned).min(limits.data_rate_interval);
     }
 
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// The moment that is so far away.
     pub(super) fn in_future(&self, duration: Duration) -> Option<Instant> {
         self.now.checked_add(duration)

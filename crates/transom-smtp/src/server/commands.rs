@@ -1,21 +1,17 @@
 //! Command lines: cutting them out of the input, and what each command does in each state.
 
 use memchr::memchr;
-use transom_types::{
-    BodyType, ForwardPath, MailParameters, Mailbox, RcptParameters, Reply, ReversePath, Submitter,
-};
+use transom_types::Reply;
 
+use super::budget::needed;
 use super::replies::Fixed;
 use super::{Close, Event, Open, Output, ServerSession, SkippedChunk, State, Turn, replies};
+use crate::Protocol;
 use crate::codec::data::BareNewline;
-use crate::codec::{Command, CommandError, InitialResponse};
+use crate::codec::{Argument, Command, CommandError, HelloName, InitialResponse};
 
 /// What browsers and scanners send to any port. None of them is a mail client.
 const FOREIGN_VERBS: [&str; 7] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
-
-/// Recipients above the limit that one transaction may name for nothing: more than the largest
-/// lists that programs send at once.
-const SURPLUS_RECIPIENTS_MAX: u32 = 5_000;
 
 impl ServerSession {
     /// One command line, or the wait for it.
@@ -67,7 +63,7 @@ impl ServerSession {
         if self.state == State::Authenticating {
             return self.response(line, behind, out);
         }
-        match Command::parse(line) {
+        match Command::parse_with(line, &self.config.registry) {
             Ok(command) => self.command(command, behind, out),
             Err(wrong) => self.no_command(line, &wrong, out),
         }
@@ -111,8 +107,9 @@ impl ServerSession {
                 let initial = initial_response.as_ref().map(InitialResponse::base64);
                 self.auth(mechanism.as_str(), initial, out)
             }
-            Command::Ehlo { name } => self.hello(name.into_owned(), true, out),
-            Command::Helo { name } => self.hello(name.into_owned(), false, out),
+            Command::Ehlo { name } => self.hello(Protocol::Smtp, name.into_owned(), true, out),
+            Command::Helo { name } => self.hello(Protocol::Smtp, name.into_owned(), false, out),
+            Command::Lhlo { name } => self.hello(Protocol::Lmtp, name.into_owned(), true, out),
             Command::Mail { reverse_path, parameters } => self.mail(reverse_path, parameters, out),
             Command::Rcpt { forward_path, parameters } => self.rcpt(forward_path, parameters, out),
             Command::Data => self.data_command(out),
@@ -123,9 +120,15 @@ impl ServerSession {
                 Some(turn) => turn,
                 None => self.ask(Open::Vrfy, Event::Vrfy { argument: argument.into_owned() }),
             },
+            Command::Etrn { argument } => self.etrn(argument.into_owned(), out),
+            Command::Expn { argument } => self.expn(argument.into_owned(), out),
+            Command::Extension { verb, argument } => {
+                self.extension(verb.into_owned(), argument.map(Argument::into_owned), out)
+            }
+            Command::Xclient { attributes } => self.xclient(attributes, out),
+            Command::Xforward { attributes } => self.xforward(attributes, out),
             Command::Help { .. } => self.chatter(&replies::help(), out),
             Command::Noop => self.chatter(&replies::NOOP.reply(), out),
-            _ => self.error(&replies::NOT_IMPLEMENTED.reply(), out),
         }
     }
 
@@ -139,17 +142,25 @@ impl ServerSession {
             | Command::Ehlo { .. }
             | Command::Helo { .. }
             | Command::Data
-            | Command::StartTls => true,
+            | Command::Lhlo { .. }
+            | Command::StartTls
+            | Command::Xclient { .. } => true,
             _ => !self.may_pipeline(),
         }
     }
 
     fn hello<'i>(
         &mut self,
-        name: crate::codec::HelloName<'static>,
+        protocol: Protocol,
+        name: HelloName<'static>,
         esmtp: bool,
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
+        // [RFC 2033 §4.1] LMTP has LHLO in the place of EHLO and HELO, and each gets 500 where it
+        // does not belong.
+        if protocol != self.config.protocol {
+            return self.error(&replies::OTHER_PROTOCOL.reply(), out);
+        }
         if self.state != State::Greeted
             && let Some(turn) = self.junk(out)
         {
@@ -158,113 +169,12 @@ impl ServerSession {
         self.ask(Open::Hello { esmtp }, Event::Hello { name, esmtp })
     }
 
-    fn mail<'i>(
-        &mut self,
-        reverse_path: ReversePath,
-        parameters: MailParameters,
-        out: &mut Vec<u8>,
-    ) -> Turn<'i> {
-        match self.state {
-            State::Identified => {}
-            State::Greeted => return self.error(&replies::SEND_HELLO.reply(), out),
-            _ => return self.error(&replies::SENDER_GIVEN.reply(), out),
-        }
-        self.transactions = self.transactions.saturating_add(1);
-        if self.transactions > self.config.limits.transactions_max {
-            return self.close(replies::TOO_MANY_TRANSACTIONS, Close::Transactions, out);
-        }
-        self.begin_aftermath(); // until the application accepts it
-        if let Some(refusal) = self.mail_refusal(&reverse_path, &parameters) {
-            return self.error(&refusal.reply(), out);
-        }
-        // [RFC 1870 §6.1] a declared size above the limit is refused before the content.
-        let size_max = self.config.extensions.size;
-        if size_max.is_some_and(|max| parameters.size.is_some_and(|size| size > max)) {
-            self.say(&replies::TOO_LARGE.reply(), out);
-            return Turn::consumed(0);
-        }
-        let mut parameters = parameters;
-        // [RFC 4954 §5] nobody is believed who the submitter was without being known himself.
-        if parameters.auth.is_some() && self.principal.is_none() {
-            parameters.auth = Some(Submitter::Unknown);
-        }
-        let open = Open::Mail { smtputf8: parameters.smtputf8 };
-        self.ask(open, Event::Mail { reverse_path, parameters })
-    }
-
-    /// Why this MAIL is against what was offered.
-    fn mail_refusal(&self, path: &ReversePath, given: &MailParameters) -> Option<Fixed> {
-        let offered = self.config.extensions;
-        let on = |switch: bool| switch && self.esmtp;
-        let not_offered = (given.size.is_some() && !on(offered.size.is_some()))
-            || (given.body != BodyType::SevenBit && !on(offered.eight_bit_mime))
-            || (given.auth.is_some() && !on(!self.config.auth.mechanisms.is_empty()))
-            || (given.smtputf8 && !on(offered.smtputf8))
-            || self.parameter_not_offered(given)
-            || ((given.ret.is_some() || given.envelope_id.is_some()) && !on(offered.dsn));
-        if self.needs_tls() {
-            Some(replies::NEED_TLS)
-        } else if not_offered {
-            Some(replies::PARAMETER_NOT_OFFERED)
-        } else if !given.smtputf8 && !path.mailbox().is_none_or(Mailbox::is_ascii) {
-            Some(replies::NEEDS_SMTPUTF8)
-        } else {
-            None
-        }
-    }
-
-    /// The same for what comes rarely.
-    fn parameter_not_offered(&self, given: &MailParameters) -> bool {
-        let offered = self.config.extensions;
-        let on = |switch: bool| switch && self.esmtp;
-        // [RFC 3030 §3] what BINARYMIME lets in, DATA cannot carry and the decoder does not take.
-        given.body == BodyType::BinaryMime
-            || !given.extensions.is_empty()
-            || (given.deliver_by.is_some() && !on(offered.deliver_by))
-            || (given.hold.is_some() && !on(offered.future_release.is_some()))
-            || (given.mt_priority.is_some() && !on(offered.mt_priority))
-            // [RFC 8689 §3] the parameter means nothing where TLS is not up.
-            || (given.require_tls && !(on(offered.require_tls) && self.tls))
-    }
-
-    fn rcpt<'i>(
-        &mut self,
-        forward_path: ForwardPath,
-        parameters: RcptParameters,
-        out: &mut Vec<u8>,
-    ) -> Turn<'i> {
-        if self.state != State::Envelope {
-            return self.out_of_order(out);
-        }
-        if self.transaction.recipients >= self.config.limits.recipients_max {
-            // [RFC 5321 §4.5.3.1.10] those accepted so far stay accepted, so a client that knows
-            // no LIMITS must get to its DATA however many it names.
-            let surplus = self.transaction.surplus.saturating_add(1);
-            self.transaction.surplus = surplus;
-            let reply = replies::TOO_MANY_RECIPIENTS.reply();
-            if surplus > SURPLUS_RECIPIENTS_MAX {
-                return self.chatter(&reply, out);
-            }
-            self.say(&reply, out);
-            return Turn::consumed(0);
-        }
-        let given = parameters.notify.is_some() || parameters.original_recipient.is_some();
-        let offered = self.config.extensions;
-        let not_offered = (given && !(offered.dsn && self.esmtp))
-            || (parameters.valid_since.is_some() && !(offered.rrvs && self.esmtp))
-            || !parameters.extensions.is_empty();
-        if not_offered {
-            return self.error(&replies::PARAMETER_NOT_OFFERED.reply(), out);
-        }
-        let ascii = forward_path.mailbox().is_none_or(Mailbox::is_ascii);
-        if !self.transaction.smtputf8 && !ascii {
-            return self.error(&replies::NEEDS_SMTPUTF8.reply(), out);
-        }
-        self.ask(Open::Rcpt, Event::Rcpt { forward_path, parameters })
-    }
-
     fn data_command<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
         if self.state == State::Envelope && self.transaction.recipients > 0 {
+            // [RFC 3030 §3] DATA cannot carry what BINARYMIME lets in.
+            if self.transaction.binary {
+                return self.error(&replies::BINARY_NEEDS_BDAT.reply(), out);
+            }
             self.ask(Open::Data, Event::Data)
         } else {
             self.out_of_order(out)
@@ -283,13 +193,15 @@ impl ServerSession {
         if self.far_above_size(octets) {
             return self.close(refusal, Close::Framing, out);
         }
+        // Only what ends the content of an open transaction has a reply for each recipient.
+        let times = if refusal == replies::TOO_LARGE { self.replies_to_content(last) } else { 1 };
         if refusal == replies::TOO_LARGE {
             self.drop_transaction();
             self.begin_aftermath();
         } else if let Some(turn) = self.count_out_of_order(out) {
             return turn;
         }
-        self.skip(octets, refusal.reply());
+        self.skip(octets, refusal.reply(), times);
         Turn::consumed(0)
     }
 
@@ -310,9 +222,17 @@ impl ServerSession {
     }
 
     /// A chunk is read over before `reply` is said.
-    pub(super) fn skip(&mut self, octets: u64, reply: Reply) {
+    pub(super) fn skip(&mut self, octets: u64, reply: Reply, times: u32) {
         self.clock.begin_content(&self.config.limits);
-        self.skipped_chunk = Some(SkippedChunk { left: octets, reply });
+        self.skipped_chunk = Some(SkippedChunk { left: octets, reply, times });
+    }
+
+    /// [RFC 2033 §4.2] under LMTP the end of a content has one reply for each accepted recipient.
+    pub(super) fn replies_to_content(&self, last: bool) -> u32 {
+        match self.config.protocol {
+            Protocol::Lmtp if last => self.transaction.recipients,
+            _ => 1,
+        }
     }
 
     fn rset<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
@@ -348,66 +268,6 @@ impl ServerSession {
     pub(super) fn needs_tls(&self) -> bool {
         self.config.require_tls && !self.tls
     }
-
-    /// A command that moves no mail.
-    fn chatter<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
-        if let Some(turn) = self.junk(out) {
-            return turn;
-        }
-        self.say(reply, out);
-        Turn::consumed(0)
-    }
-
-    fn out_of_order<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
-        if let Some(turn) = self.count_out_of_order(out) {
-            return turn;
-        }
-        self.say(&needed(self.state).reply(), out);
-        Turn::consumed(0)
-    }
-
-    /// Out of order is an error, but not where the client could not yet know.
-    fn count_out_of_order<'i>(&mut self, out: &mut Vec<u8>) -> Option<Turn<'i>> {
-        match self.aftermath.checked_sub(1) {
-            Some(left) => {
-                self.aftermath = left;
-                None
-            }
-            None => self.count_error(out),
-        }
-    }
-
-    /// A transaction, or a step of it, was refused: the rest of the group that the client had
-    /// pipelined behind it (its recipients, DATA and one more) is no error of its own.
-    pub(super) fn begin_aftermath(&mut self) {
-        self.aftermath = self.config.limits.recipients_max.saturating_add(2);
-    }
-
-    /// Says what the peer did wrong, and ends the session when it was once too often.
-    pub(super) fn error<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
-        if let Some(turn) = self.count_error(out) {
-            return turn;
-        }
-        self.say(reply, out);
-        Turn::consumed(0)
-    }
-
-    fn count_error<'i>(&mut self, out: &mut Vec<u8>) -> Option<Turn<'i>> {
-        self.errors = self.errors.saturating_add(1);
-        let limits = &self.config.limits;
-        let max = match self.principal {
-            Some(_) => limits.authenticated_errors_max,
-            None => limits.errors_max,
-        };
-        let over = self.errors > max;
-        over.then(|| self.close(replies::TOO_MANY_ERRORS, Close::Errors, out))
-    }
-
-    fn junk<'i>(&mut self, out: &mut Vec<u8>) -> Option<Turn<'i>> {
-        self.junk = self.junk.saturating_add(1);
-        let over = self.junk > self.config.limits.junk_max;
-        over.then(|| self.close(replies::TOO_MUCH_JUNK, Close::Junk, out))
-    }
 }
 
 /// Whether a line was meant to be a BDAT, behind which its chunk follows at once.
@@ -416,14 +276,4 @@ fn announces_chunk(line: &[u8]) -> bool {
         let whole = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
         whole && verb.eq_ignore_ascii_case(b"BDAT")
     })
-}
-
-/// What a command out of order should have waited for.
-fn needed(state: State) -> Fixed {
-    match state {
-        State::Identified => replies::NEED_MAIL,
-        State::Envelope => replies::NEED_RCPT,
-        State::Chunks => replies::CHUNKS_BEGUN,
-        _ => replies::SEND_HELLO,
-    }
 }

@@ -3,7 +3,7 @@
 use super::{
     Close, Event, Notice, Open, Output, ServerSession, SkippedChunk, State, Turn, replies,
 };
-use crate::codec::data::ContentPiece;
+use crate::codec::data::{ContentPiece, ContentStep};
 
 /// Longest chunk that is read over after a refusal where no SIZE limit says more (64 MiB).
 const SKIPPED_OCTETS_MAX: u64 = 64 * 1024 * 1024;
@@ -45,7 +45,7 @@ impl ServerSession {
         self.clock.restart_command(&self.config.limits);
         if self.transaction.oversize {
             self.state = State::Identified;
-            self.say(&replies::TOO_LARGE.reply(), out);
+            self.say_times(&replies::TOO_LARGE.reply(), self.replies_to_content(true), out);
             return Turn::consumed(0);
         }
         self.ask(Open::EndOfData, Event::EndOfData { octets: self.transaction.octets })
@@ -69,7 +69,12 @@ impl ServerSession {
         if left == 0 {
             return self.chunk_end(octets, last, out);
         }
-        let step = self.transaction.decoder.decode(at_most(input, left));
+        let input = at_most(input, left);
+        let step = if self.transaction.binary {
+            opaque(input)
+        } else {
+            self.transaction.decoder.decode(input)
+        };
         let consumed = u64::try_from(step.consumed).unwrap_or(u64::MAX);
         self.state = State::Chunk { octets, left: left.saturating_sub(consumed), last };
         let mut turn = match step.piece {
@@ -93,6 +98,9 @@ impl ServerSession {
             self.say(&replies::chunk_received(octets), out);
             return Turn::consumed(0);
         }
+        if self.transaction.binary {
+            return self.end_of_data(out);
+        }
         match self.transaction.decoder.finish() {
             ContentPiece::Content(content) => {
                 self.add_octets(content);
@@ -105,18 +113,18 @@ impl ServerSession {
 
     /// A chunk that nobody wants. Its octets are not looked at.
     pub(super) fn skip_chunk<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
-        let Some(SkippedChunk { left, reply }) = self.skipped_chunk.take() else {
+        let Some(SkippedChunk { left, reply, times }) = self.skipped_chunk.take() else {
             return Turn::consumed(0);
         };
         if left == 0 {
             self.clock.restart_command(&self.config.limits);
-            self.say(&reply, out);
+            self.say_times(&reply, times, out);
             return Turn::consumed(0);
         }
         let skipped = at_most(input, left).len();
         self.clock.content(skipped, &self.config.limits);
         let left = left.saturating_sub(u64::try_from(skipped).unwrap_or(u64::MAX));
-        self.skipped_chunk = Some(SkippedChunk { left, reply });
+        self.skipped_chunk = Some(SkippedChunk { left, reply, times });
         if skipped == 0 {
             return self.content_wait(out);
         }
@@ -143,6 +151,15 @@ impl ServerSession {
     pub(super) fn far_above_size(&self, octets: u64) -> bool {
         octets > self.config.extensions.size.map_or(SKIPPED_OCTETS_MAX, |max| max.saturating_mul(2))
     }
+}
+
+/// [RFC 3030 §3] content under BINARYMIME may hold any octet.
+fn opaque(input: &[u8]) -> ContentStep<'_> {
+    let piece = match input {
+        [] => ContentPiece::Incomplete,
+        content => ContentPiece::Content(content),
+    };
+    ContentStep { consumed: input.len(), piece }
 }
 
 fn at_most(input: &[u8], octets: u64) -> &[u8] {

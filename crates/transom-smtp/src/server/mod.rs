@@ -56,26 +56,36 @@
 
 mod answers;
 mod auth;
+mod budget;
 mod clock;
 mod commands;
 mod config;
 mod content;
+mod envelope;
+mod extensions;
+mod limits;
 mod output;
 mod replies;
+mod requests;
+mod state;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use transom_types::{Principal, Reply, Severity};
+use transom_types::{Principal, Reply};
 
-use crate::codec::data::{BareNewline, ContentDecoder};
-use crate::sasl::{Channel, Verdict};
+use crate::Protocol;
+use crate::sasl::Channel;
 use auth::Authentication;
 use clock::{Clock, Expired};
+use state::{Answer, Open, Restart, SkippedChunk, State, Transaction, Turn};
 
-pub use config::{Extensions, ServerConfig, ServerLimits};
+pub use config::{OwnKeyword, OwnKeywordError, ServerConfig};
+pub use extensions::Extensions;
+pub use limits::ServerLimits;
 pub use output::{ApiMisuse, Close, Event, Notice, Output, Step};
 
 /// A session as the server sees it, from greeting to close.
@@ -101,6 +111,7 @@ pub struct ServerSession {
     tls: bool,
     /// What TLS has told; boxed, as most sessions have nothing.
     channel: Option<Box<Channel>>,
+    client_address: Option<IpAddr>,
     authentication: Option<Box<Authentication>>,
     /// Who the client has shown to be. It lives and dies with this session.
     principal: Option<Principal>,
@@ -114,134 +125,6 @@ pub struct ServerSession {
     clock: Clock,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Nothing was said yet.
-    Connected,
-    /// The application refused the session; only QUIT is left.
-    Refused,
-    /// Greeted, but the client has not yet said who it is.
-    Greeted,
-    /// Between transactions.
-    Identified,
-    /// MAIL was accepted.
-    Envelope,
-    /// Behind 354.
-    Data,
-    /// Between the chunks of a transaction.
-    Chunks,
-    /// Inside a chunk.
-    Chunk {
-        octets: u64,
-        left: u64,
-        last: bool,
-    },
-    /// Inside an exchange: a line is a response, no command.
-    Authenticating,
-    /// A failure of an exchange is told after a while.
-    AuthenticationFailed,
-    /// 220 to STARTTLS was said.
-    StartingTls,
-    Closed(Close),
-}
-
-/// The open event, without what was handed to the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    /// A question of an exchange, for a verifier or for a verdict.
-    Authenticate {
-        verifier: bool,
-    },
-    Connect,
-    Hello {
-        esmtp: bool,
-    },
-    Mail {
-        smtputf8: bool,
-    },
-    Rcpt,
-    Data,
-    Bdat {
-        octets: u64,
-        last: bool,
-    },
-    EndOfData,
-    Vrfy,
-}
-
-impl Open {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Authenticate { .. } => "AUTH",
-            Self::Connect => "the connection",
-            Self::Hello { .. } => "EHLO",
-            Self::Mail { .. } => "MAIL",
-            Self::Rcpt => "RCPT",
-            Self::Data => "DATA",
-            Self::Bdat { .. } => "BDAT",
-            Self::EndOfData => "the end of data",
-            Self::Vrfy => "VRFY",
-        }
-    }
-
-    /// How a reply that does not refuse grades here.
-    fn positive(self) -> Severity {
-        match self {
-            Self::Data | Self::Bdat { .. } => Severity::PositiveIntermediate,
-            _ => Severity::PositiveCompletion,
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Answer {
-    Default,
-    Reply(Reply),
-    Verdict(Box<Verdict>),
-}
-
-#[derive(Debug)]
-struct SkippedChunk {
-    left: u64,
-    reply: Reply,
-}
-
-/// What counts within one transaction.
-#[derive(Debug)]
-struct Transaction {
-    recipients: u32,
-    /// Those refused for their number.
-    surplus: u32,
-    octets: u64,
-    smtputf8: bool,
-    oversize: bool,
-    decoder: ContentDecoder,
-}
-
-impl Transaction {
-    fn new(smtputf8: bool) -> Self {
-        let decoder = ContentDecoder::for_data(BareNewline::Reject);
-        Self { recipients: 0, surplus: 0, octets: 0, smtputf8, oversize: false, decoder }
-    }
-}
-
-/// What one turn did: how much it consumed, and what the driver is told. Without output the next
-/// turn follows at once.
-struct Turn<'i> {
-    consumed: usize,
-    output: Option<Output<'i>>,
-}
-
-impl<'i> Turn<'i> {
-    fn consumed(consumed: usize) -> Self {
-        Turn { consumed, output: None }
-    }
-
-    fn output(output: Output<'i>) -> Self {
-        Turn { consumed: 0, output: Some(output) }
-    }
-}
-
 impl ServerSession {
     /// A session that has just begun. `tls` says that implicit TLS is already up.
     pub fn new(config: Arc<ServerConfig>, tls: bool, now: Instant) -> Self {
@@ -252,12 +135,13 @@ impl ServerSession {
             open: None,
             answer: None,
             skipped_chunk: None,
-            transaction: Transaction::new(false),
+            transaction: Transaction::new(false, false),
             reset_due: false,
             skipping_line: false,
             aftermath: 0,
             tls,
             channel: None,
+            client_address: None,
             authentication: None,
             principal: None,
             logon_failures: 0,
@@ -296,15 +180,69 @@ impl ServerSession {
         let Some(open) = self.open.filter(|_| self.answer.is_none()) else {
             return Err(ApiMisuse::NoOpenEvent);
         };
-        let severity = reply.code().severity();
-        let refused = matches!(severity, Severity::TransientNegative | Severity::PermanentNegative);
-        // Nobody is authenticated by a mere reply.
-        let authenticates = matches!(open, Open::Authenticate { .. });
-        if !refused && (authenticates || severity != open.positive()) {
+        if !open.takes(&reply) {
             return Err(ApiMisuse::WrongSeverity { code: reply.code(), command: open.name() });
         }
         self.answer = Some(Answer::Reply(reply));
         Ok(())
+    }
+
+    /// Answers [`Event::EndOfData`] under LMTP with one reply for each accepted recipient, in the
+    /// order of their RCPT. A 421 among them closes the session behind the last.
+    /// [`respond`](Self::respond) and [`accept`](Self::accept) answer all of them alike.
+    ///
+    /// # Errors
+    ///
+    /// Where no such event is open, the number is another, or a reply is none that an end of data
+    /// can have.
+    pub fn respond_each(&mut self, replies: Vec<Reply>) -> Result<(), ApiMisuse> {
+        let Some(open) = self.open.filter(|_| self.answer.is_none()) else {
+            return Err(ApiMisuse::NoOpenEvent);
+        };
+        if open != Open::EndOfData || self.config.protocol != Protocol::Lmtp {
+            return Err(ApiMisuse::WrongAnswer { command: open.name() });
+        }
+        let expected = self.transaction.recipients;
+        if u32::try_from(replies.len()) != Ok(expected) {
+            return Err(ApiMisuse::NumberOfReplies { expected, found: replies.len() });
+        }
+        let wrong = replies.iter().find(|reply| !open.takes(reply));
+        if let Some(reply) = wrong {
+            return Err(ApiMisuse::WrongSeverity { code: reply.code(), command: open.name() });
+        }
+        self.answer = Some(Answer::Replies(replies));
+        Ok(())
+    }
+
+    /// Answers [`Event::Xclient`]: the session begins anew under `config`, which may be another
+    /// one, as the client that it now speaks for may fall under another connector. `principal` is
+    /// who that client has shown to be to the peer, where the application trusts the peer so far.
+    ///
+    /// That TLS is up stays a fact of the connection; what TLS told of the peer is forgotten, as
+    /// it says nothing of the client.
+    ///
+    /// # Errors
+    ///
+    /// Where no such event is open.
+    pub fn restart(
+        &mut self,
+        config: Arc<ServerConfig>,
+        principal: Option<Principal>,
+    ) -> Result<(), ApiMisuse> {
+        let Some(open) = self.open.filter(|_| self.answer.is_none()) else {
+            return Err(ApiMisuse::NoOpenEvent);
+        };
+        if !matches!(open, Open::Xclient { .. }) {
+            return Err(ApiMisuse::WrongAnswer { command: open.name() });
+        }
+        self.answer = Some(Answer::Restart(Box::new(Restart { config, principal })));
+        Ok(())
+    }
+
+    /// Tells the address of the client, for reply texts that name it. What XCLIENT says takes its
+    /// place.
+    pub fn set_client_address(&mut self, address: IpAddr) {
+        self.client_address = Some(address);
     }
 
     /// Answers the open event with its default positive reply.
@@ -351,6 +289,19 @@ impl ServerSession {
     /// is finished first. Poll afterwards.
     pub fn shutdown(&mut self) {
         self.draining = true;
+    }
+
+    /// XCLIENT was accepted.
+    fn begin_anew(&mut self, address: Option<IpAddr>, with: Option<Restart>) {
+        let Restart { config, principal } =
+            with.unwrap_or_else(|| Restart { config: Arc::clone(&self.config), principal: None });
+        *self = Self {
+            client_address: address,
+            principal,
+            draining: self.draining,
+            eof: self.eof,
+            ..Self::new(config, self.tls, self.clock.now())
+        };
     }
 
     fn turn<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
@@ -410,7 +361,7 @@ impl ServerSession {
     }
 
     fn say(&self, reply: &Reply, out: &mut Vec<u8>) {
-        if reply.enhanced().is_some() && !self.config.extensions.enhanced_status_codes {
+        if reply.enhanced().is_some() && !self.offered().enhanced_status_codes {
             Reply::bare(reply.code(), reply.text().to_owned()).write_to(out);
         } else {
             reply.write_to(out);
@@ -452,6 +403,16 @@ impl ServerSession {
 
     /// Whether the client has been told that it may send commands in groups.
     fn may_pipeline(&self) -> bool {
-        self.esmtp && self.config.extensions.pipelining
+        self.esmtp && self.offered().pipelining
+    }
+
+    /// The extensions, as far as the protocol leaves a choice.
+    fn offered(&self) -> Extensions {
+        let offered = self.config.extensions;
+        match self.config.protocol {
+            Protocol::Smtp => offered,
+            // [RFC 2033 §5] an LMTP server must have these two.
+            Protocol::Lmtp => offered.with_pipelining(true).with_enhanced_status_codes(true),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use transom_types::{ForwardPath, MailParameters, RcptParameters, ReplyCode, ReversePath};
 
-use crate::codec::{Argument, HelloName};
+use crate::codec::{Argument, HelloName, Verb, XclientAttributes, XforwardAttributes};
 use crate::sasl::Question;
 
 /// One step of [`ServerSession::poll`](super::ServerSession::poll).
@@ -70,13 +70,32 @@ pub enum Event {
         /// Length of the content after unstuffing.
         octets: u64,
     },
-    /// EHLO or HELO. Default answer: 250 with the host name and, for EHLO, the extensions. A
+    /// ETRN (RFC 1985): the client asks for what is queued for it. Default answer: 250 2.0.0; a
+    /// reply that RFC 1985 has for its case is better.
+    Etrn {
+        /// For which host; behind `@` with its subdomains, behind `#` of which queue.
+        argument: Argument<'static>,
+    },
+    /// EXPN. Default answer: 252, which says nothing about the list.
+    Expn {
+        /// Which list.
+        argument: Argument<'static>,
+    },
+    /// A verb of the [`registry`](super::ServerConfig::registry), behind EHLO and not between
+    /// chunks. Default answer: 250 2.0.0; any 2yz reply will do.
+    Extension {
+        /// Which one, as the client wrote it.
+        verb: Verb<'static>,
+        /// What stands behind it.
+        argument: Option<Argument<'static>>,
+    },
+    /// EHLO, HELO or LHLO. Default answer: 250 with the host name and, for EHLO, the extensions. A
     /// positive reply of the application's own gives the text of the first line; the extensions
     /// follow it all the same.
     Hello {
         /// How the client calls itself. Nobody has checked it.
         name: HelloName<'static>,
-        /// Whether this is EHLO.
+        /// Whether this is EHLO, or LHLO.
         esmtp: bool,
     },
     /// MAIL: a transaction begins. Default answer: 250 2.1.0.
@@ -97,6 +116,22 @@ pub enum Event {
     Vrfy {
         /// What was asked for.
         argument: Argument<'static>,
+    },
+    /// XCLIENT: a trusted peer says that it speaks for another client. The answer is
+    /// [`restart`](super::ServerSession::restart) where another configuration or principal goes
+    /// with that client; the default answer goes on under the same configuration and without a
+    /// principal. Either way the session begins anew, with [`Event::Connect`] and a greeting; who
+    /// the client is from here on is for the application to remember.
+    Xclient {
+        /// What the peer says of the client. `LOGIN` makes nobody authenticated by itself.
+        attributes: Box<XclientAttributes>,
+    },
+    /// XFORWARD: a trusted peer says where the next message came from, for the log. Several may
+    /// come for one message, and they add up; what they say holds until the transaction ends.
+    /// Default answer: 250 2.0.0.
+    Xforward {
+        /// What it says.
+        attributes: Box<XforwardAttributes>,
     },
 }
 
@@ -159,6 +194,14 @@ pub enum ApiMisuse {
     /// An answer without an open event, or a second answer to the same one.
     #[error("no event is open")]
     NoOpenEvent,
+    /// Other than one reply for each accepted recipient.
+    #[error("{expected} recipients need as many replies, not {found}")]
+    NumberOfReplies {
+        /// How many recipients were accepted.
+        expected: u32,
+        /// How many replies were given.
+        found: usize,
+    },
     /// An answer of another kind than the open event takes: a default where there is none, a
     /// verdict that does not fit the question.
     #[error("{command} takes another kind of answer")]

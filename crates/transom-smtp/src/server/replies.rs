@@ -51,6 +51,14 @@ pub(super) const CANNOT_VERIFY: Fixed = fixed(
     "Cannot VRFY user, but will take message for this user and attempt delivery",
 );
 
+pub(super) const CANNOT_EXPAND: Fixed = fixed(
+    ReplyCode::CANNOT_VERIFY,
+    EnhancedStatusCode::success(1, 5),
+    "Cannot EXPN list, but will take message for it and attempt delivery",
+);
+/// [RFC 1985 §5.2] 250 where nothing is known of what waits.
+pub(super) const QUEUING_STARTED: Fixed = ok(0, 0, "Queuing for node started");
+
 pub(super) const SHUTDOWN: Fixed =
     closing(3, 2, "Service not available, closing transmission channel");
 pub(super) const TIMEOUT: Fixed =
@@ -81,6 +89,15 @@ pub(super) const IN_TRANSACTION: Fixed =
 pub(super) const ONLY_QUIT: Fixed = no(ReplyCode::BAD_SEQUENCE, 5, 1, "No service, only QUIT");
 pub(super) const NOT_IMPLEMENTED: Fixed =
     no(ReplyCode::COMMAND_NOT_IMPLEMENTED, 5, 1, "Command not implemented");
+/// [RFC 2033 §4.1] 500 to the greeting of the other protocol.
+pub(super) const OTHER_PROTOCOL: Fixed =
+    no(ReplyCode::COMMAND_UNRECOGNIZED, 5, 1, "This is the greeting of another protocol");
+pub(super) const BINARY_NEEDS_BDAT: Fixed =
+    no(ReplyCode::BAD_SEQUENCE, 5, 1, "BODY=BINARYMIME needs BDAT");
+pub(super) const NOT_TRUSTED: Fixed =
+    no(ReplyCode::MAILBOX_UNAVAILABLE, 7, 0, "Insufficient authorization");
+pub(super) const PARAMETER_BEYOND_LIMIT: Fixed =
+    no(ReplyCode::PARAMETER_SYNTAX, 5, 4, "Parameter is outside its announced limits");
 pub(super) const NEED_TLS: Fixed =
     no(ReplyCode::AUTHENTICATION_REQUIRED, 7, 0, "Must issue a STARTTLS command first");
 pub(super) const PARAMETER_NOT_OFFERED: Fixed =

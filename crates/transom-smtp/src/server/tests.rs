@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
 
+use transom_types::Severity;
+
 use super::*;
 
 fn session() -> ServerSession {
@@ -52,10 +54,15 @@ fn data_is_granted_by_354_alone() {
     for open in [
         Open::Connect,
         Open::Hello { esmtp: true },
-        Open::Mail { smtputf8: false },
+        Open::Mail { smtputf8: false, binary: false },
         Open::Rcpt,
         Open::EndOfData,
         Open::Vrfy,
+        Open::Etrn,
+        Open::Expn,
+        Open::Extension,
+        Open::Xclient { address: None },
+        Open::Xforward,
     ] {
         assert_eq!(open.positive(), Severity::PositiveCompletion, "{}", open.name());
     }

@@ -1,0 +1,141 @@
+//! MAIL and RCPT, and what of their parameters is taken.
+
+use transom_types::{
+    BodyType, DeliverByMode, ForwardPath, FutureRelease, MailParameters, Mailbox, RcptParameters,
+    ReversePath, Submitter,
+};
+
+use super::replies::Fixed;
+use super::{Close, Event, Open, ServerSession, State, Turn, replies};
+
+/// Recipients above the limit that one transaction may name for nothing: more than the largest
+/// lists that programs send at once.
+const SURPLUS_RECIPIENTS_MAX: u32 = 5_000;
+
+impl ServerSession {
+    pub(super) fn mail<'i>(
+        &mut self,
+        reverse_path: ReversePath,
+        parameters: MailParameters,
+        out: &mut Vec<u8>,
+    ) -> Turn<'i> {
+        match self.state {
+            State::Identified => {}
+            State::Greeted => return self.error(&replies::SEND_HELLO.reply(), out),
+            _ => return self.error(&replies::SENDER_GIVEN.reply(), out),
+        }
+        self.transactions = self.transactions.saturating_add(1);
+        if self.transactions > self.config.limits.transactions_max {
+            return self.close(replies::TOO_MANY_TRANSACTIONS, Close::Transactions, out);
+        }
+        self.begin_aftermath(); // until the application accepts it
+        if let Some(refusal) = self.mail_refusal(&reverse_path, &parameters) {
+            return self.error(&refusal.reply(), out);
+        }
+        if self.beyond_limits(&parameters) {
+            return self.error(&replies::PARAMETER_BEYOND_LIMIT.reply(), out);
+        }
+        // [RFC 1870 §6.1] a declared size above the limit is refused before the content.
+        let size_max = self.config.extensions.size;
+        if size_max.is_some_and(|max| parameters.size.is_some_and(|size| size > max)) {
+            self.say(&replies::TOO_LARGE.reply(), out);
+            return Turn::consumed(0);
+        }
+        let mut parameters = parameters;
+        // [RFC 4954 §5] nobody is believed who the submitter was without being known himself.
+        if parameters.auth.is_some() && self.principal.is_none() {
+            parameters.auth = Some(Submitter::Unknown);
+        }
+        let binary = parameters.body == BodyType::BinaryMime;
+        let open = Open::Mail { smtputf8: parameters.smtputf8, binary };
+        self.ask(open, Event::Mail { reverse_path, parameters })
+    }
+
+    /// Why this MAIL is against what was offered.
+    fn mail_refusal(&self, path: &ReversePath, given: &MailParameters) -> Option<Fixed> {
+        let offered = self.config.extensions;
+        let on = |switch: bool| switch && self.esmtp;
+        let not_offered = (given.size.is_some() && !on(offered.size.is_some()))
+            || (given.body == BodyType::EightBitMime && !on(offered.eight_bit_mime))
+            || (given.auth.is_some() && !on(!self.config.auth.mechanisms.is_empty()))
+            || (given.smtputf8 && !on(offered.smtputf8))
+            || self.parameter_not_offered(given)
+            || ((given.ret.is_some() || given.envelope_id.is_some()) && !on(offered.dsn));
+        if self.needs_tls() {
+            Some(replies::NEED_TLS)
+        } else if not_offered {
+            Some(replies::PARAMETER_NOT_OFFERED)
+        } else if !given.smtputf8 && !path.mailbox().is_none_or(Mailbox::is_ascii) {
+            Some(replies::NEEDS_SMTPUTF8)
+        } else {
+            None
+        }
+    }
+
+    /// The same for what comes rarely.
+    fn parameter_not_offered(&self, given: &MailParameters) -> bool {
+        let offered = self.config.extensions;
+        let on = |switch: bool| switch && self.esmtp;
+        // [RFC 3030 §3] BINARYMIME is of use with CHUNKING alone.
+        let binary_mime = on(offered.binary_mime && offered.chunking);
+        (given.body == BodyType::BinaryMime && !binary_mime)
+            || (!given.extensions.is_empty() && !self.esmtp)
+            || (given.deliver_by.is_some() && !on(offered.deliver_by.is_some()))
+            || (given.hold.is_some() && !on(offered.future_release.is_some()))
+            || (given.mt_priority.is_some() && !on(offered.mt_priority))
+            // [RFC 8689 §3] the parameter means nothing where TLS is not up.
+            || (given.require_tls && !(on(offered.require_tls) && self.tls))
+    }
+
+    pub(super) fn rcpt<'i>(
+        &mut self,
+        forward_path: ForwardPath,
+        parameters: RcptParameters,
+        out: &mut Vec<u8>,
+    ) -> Turn<'i> {
+        if self.state != State::Envelope {
+            return self.out_of_order(out);
+        }
+        if self.transaction.recipients >= self.config.limits.recipients_max {
+            // [RFC 5321 §4.5.3.1.10] those accepted so far stay accepted, so a client that knows
+            // no LIMITS must get to its DATA however many it names.
+            let surplus = self.transaction.surplus.saturating_add(1);
+            self.transaction.surplus = surplus;
+            let reply = replies::TOO_MANY_RECIPIENTS.reply();
+            if surplus > SURPLUS_RECIPIENTS_MAX {
+                return self.chatter(&reply, out);
+            }
+            self.say(&reply, out);
+            return Turn::consumed(0);
+        }
+        let given = parameters.notify.is_some() || parameters.original_recipient.is_some();
+        let offered = self.config.extensions;
+        let not_offered = (given && !(offered.dsn && self.esmtp))
+            || (parameters.valid_since.is_some() && !(offered.rrvs && self.esmtp))
+            || (!parameters.extensions.is_empty() && !self.esmtp);
+        if not_offered {
+            return self.error(&replies::PARAMETER_NOT_OFFERED.reply(), out);
+        }
+        let ascii = forward_path.mailbox().is_none_or(Mailbox::is_ascii);
+        if !self.transaction.smtputf8 && !ascii {
+            return self.error(&replies::NEEDS_SMTPUTF8.reply(), out);
+        }
+        self.ask(Open::Rcpt, Event::Rcpt { forward_path, parameters })
+    }
+
+    /// Whether a value is outside what EHLO said of it.
+    fn beyond_limits(&self, given: &MailParameters) -> bool {
+        let offered = self.config.extensions;
+        // [RFC 2852 §4] a message that would have to be returned sooner than is promised here.
+        let too_soon = given.deliver_by.zip(offered.deliver_by).is_some_and(|(by, min)| {
+            by.mode() == DeliverByMode::Return && i64::from(by.seconds()) < i64::from(min)
+        });
+        // [RFC 4865 §4.2] a message that would have to be held for longer.
+        let too_late =
+            given.hold.zip(offered.future_release).is_some_and(|(hold, max)| match hold {
+                FutureRelease::For(interval) => interval > max.interval_max,
+                FutureRelease::Until(moment) => moment > max.until_max,
+            });
+        too_soon || too_late
+    }
+}
