@@ -8,7 +8,8 @@ use transom_types::{
 };
 
 use crate::{
-    AcceptedDomain, AcceptedDomainKind, Configuration, ReceiveConnector, Rights, SendConnector,
+    AcceptedDomain, AcceptedDomainKind, Configuration, ReceiveConnector, ReplyProfile, Rights,
+    SendConnector,
 };
 
 /// A configuration whose parts fit together. Immutable; a reload makes another one.
@@ -75,6 +76,24 @@ impl CheckedConfiguration {
         let local = SocketAddr::new(local.ip().to_canonical(), local.port());
         let any_port = SocketAddr::new(local.ip(), 0);
         self.select_bound(local, peer).or_else(|| self.select_bound(any_port, peer))
+    }
+
+    /// Whether a connection from `peer` that came in at `local` begins with a PROXY header: some
+    /// connector that is bound there names `peer` among its
+    /// [`proxy_networks`](ReceiveConnector::proxy_networks).
+    pub fn expects_proxy_header(&self, local: SocketAddr, peer: IpAddr) -> bool {
+        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+        let any_port = SocketAddr::new(local.ip(), 0);
+        let bound = |connector: &&ReceiveConnector, local: &SocketAddr| {
+            connector.bindings.iter().any(|binding| covers(binding, local))
+        };
+        let trusts = |connector: &ReceiveConnector| {
+            connector.proxy_networks.iter().any(|range| range.contains(peer))
+        };
+        let connectors = || self.0.receive_connectors.iter();
+        // A binding to port 0 counts only where no other has the port, as in `select_receive`.
+        let at = if connectors().any(|one| bound(&one, &local)) { local } else { any_port };
+        connectors().filter(|one| bound(one, &at)).any(trusts)
     }
 
     fn select_bound(&self, local: SocketAddr, peer: IpAddr) -> Option<&ReceiveConnector> {
@@ -197,23 +216,29 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What to say to the peer.
-    pub fn reply(self) -> Reply {
-        const POLICY: EnhancedStatusCode = EnhancedStatusCode::permanent(7, 1);
-        match self {
-            Self::NotAuthenticated => Reply::new(
-                ReplyCode::AUTHENTICATION_REQUIRED,
-                POLICY,
-                "Client was not authenticated",
-            ),
-            Self::OwnSender => Reply::new(
-                ReplyCode::MAILBOX_UNAVAILABLE,
-                POLICY,
-                "Client does not have permissions to send as this sender",
-            ),
-            Self::RelayDenied => {
-                Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, POLICY, "Unable to relay")
+    /// What to say to the peer, in the words of `profile`.
+    pub fn reply(self, profile: ReplyProfile) -> Reply {
+        use ReplyProfile::{Exchange, Plain};
+        let (detail, text) = match (self, profile) {
+            (Self::NotAuthenticated, Plain) => (1, "Client was not authenticated"),
+            (Self::NotAuthenticated, Exchange) => {
+                (57, "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM")
             }
-        }
+            (Self::OwnSender, Plain) => {
+                (1, "Client does not have permissions to send as this sender")
+            }
+            (Self::OwnSender, Exchange) => {
+                (60, "SMTP; Client does not have permissions to send as this sender")
+            }
+            (Self::RelayDenied, Plain) => (1, "Unable to relay"),
+            (Self::RelayDenied, Exchange) => {
+                (54, "SMTP; Unable to relay recipient in non-accepted domain")
+            }
+        };
+        let code = match self {
+            Self::NotAuthenticated => ReplyCode::AUTHENTICATION_REQUIRED,
+            Self::OwnSender | Self::RelayDenied => ReplyCode::MAILBOX_UNAVAILABLE,
+        };
+        Reply::new(code, EnhancedStatusCode::permanent(7, detail), text)
     }
 }

@@ -116,8 +116,22 @@ fn check_receive_connectors(connectors: &[ReceiveConnector], errors: &mut Vec<Co
         if connector.limits.idle_timeout > connector.limits.session_timeout {
             errors.push(ConfigurationError::IdleAboveSession { name: name() });
         }
+        let lists =
+            [("PROXY", &connector.proxy_networks), ("XCLIENT", &connector.xclient_networks)];
+        for (list, networks) in lists {
+            if let Some(range) = everybody(networks) {
+                let list = list.to_owned();
+                errors.push(ConfigurationError::TrustsEverybody { name: name(), list, range });
+            }
+        }
         errors.extend(earlier.iter().filter_map(|other| conflict(connector, other)));
     }
+}
+
+/// A range that leaves nobody out. Who is trusted to name the client can be any client.
+fn everybody(networks: &[RemoteRange]) -> Option<RemoteRange> {
+    let all = [RemoteRange::ALL_V4, RemoteRange::ALL_V6];
+    networks.iter().copied().find(|range| all.iter().any(|all| range.covers(all)))
 }
 
 /// Two connectors with a binding in common need ranges that are apart, or one inside the other.
@@ -255,6 +269,17 @@ pub enum ConfigurationError {
         names: (ConnectorId, ConnectorId),
         /// What they share.
         binding: SocketAddr,
+        /// The range.
+        range: RemoteRange,
+    },
+    /// A receive connector believes everybody who the client is, so that every peer has the rights
+    /// of every other.
+    #[error("receive connector \"{name}\" believes {list} from everybody ({range})")]
+    TrustsEverybody {
+        /// The connector.
+        name: ConnectorId,
+        /// `PROXY` or `XCLIENT`.
+        list: String,
         /// The range.
         range: RemoteRange,
     },

@@ -16,7 +16,9 @@
 //! ```
 //!
 //! ```
-//! use transom_connector::{AcceptedDomain, Configuration, ReceiveConnector, RecipientClass};
+//! use transom_connector::{
+//!     AcceptedDomain, Configuration, ReceiveConnector, RecipientClass, ReplyProfile,
+//! };
 //!
 //! let configuration = Configuration::new("mx1.contoso.com".parse()?)
 //!     .with_accepted_domain(AcceptedDomain::authoritative("contoso.com")?)
@@ -35,7 +37,8 @@
 //! let rights = stranger.permissions.anonymous;
 //! assert_eq!(configuration.accepts_recipient(rights, &ours), Ok(RecipientClass::Authoritative));
 //! let refusal = configuration.accepts_recipient(rights, &foreign).unwrap_err();
-//! assert_eq!(refusal.reply().to_string(), "550 5.7.1 Unable to relay\r\n");
+//! let reply = refusal.reply(ReplyProfile::Plain);
+//! assert_eq!(reply.to_string(), "550 5.7.1 Unable to relay\r\n");
 //!
 //! let rights = printer.permissions.anonymous;
 //! assert_eq!(configuration.accepts_recipient(rights, &foreign), Ok(RecipientClass::Foreign));
@@ -73,7 +76,9 @@ pub use accepted_domain::{AcceptedDomain, AcceptedDomainKind, ParseAcceptedDomai
 pub use address_space::{AddressPattern, AddressSpace, ParseAddressSpaceError};
 pub use checked::{CheckedConfiguration, RecipientClass, Refusal};
 pub use configuration::{Configuration, ConfigurationError, ConfigurationErrors};
-pub use receive::{ReceiveConnector, ReceiveExtensions, ReceiveLimits, ReceiveTls};
+pub use receive::{
+    ReceiveConnector, ReceiveExtensions, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile,
+};
 pub use remote_range::{ParseRemoteRangeError, RemoteRange};
 pub use rights::{Permissions, Rights};
 pub use send::{ParseSmartHostError, SendConnector, SendDelivery, SendTls, SmartHost};

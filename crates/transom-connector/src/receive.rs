@@ -1,6 +1,6 @@
 //! Receive connectors: how mail comes in.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use transom_types::{ConnectorId, Domain};
@@ -24,14 +24,36 @@ pub struct ReceiveConnector {
     pub remote_ranges: Vec<RemoteRange>,
     /// What they may do.
     pub permissions: Permissions,
+    /// SMTP, or LMTP.
+    pub protocol: ReceiveProtocol,
     /// Whether TLS is offered or demanded.
     pub tls: ReceiveTls,
     /// What bounds its sessions.
     pub limits: ReceiveLimits,
     /// Which extensions EHLO offers.
     pub extensions: ReceiveExtensions,
-    /// Text of the greeting behind `220` and the name; none is a text of the server's.
+    /// Text of the greeting behind `220` and the name; none is that of the profile.
     pub banner: Option<String>,
+    /// Whose words its replies have.
+    pub reply_profile: ReplyProfile,
+    /// Front ends that tell by the PROXY protocol (version 1 or 2) for whom they connect (none).
+    ///
+    /// A connection from there to one of this connector's bindings must begin with a header, or it
+    /// is closed. The client that the header names is then served as if it had connected itself:
+    /// the connector is the one that is narrowest for its address, and rights, limits, trace field
+    /// and logs are about it. A front end that speaks for itself (LOCAL, UNKNOWN) is its own
+    /// client. From everybody else a header is nothing but a client that speaks too early.
+    ///
+    /// The list counts for the bindings, since the connector is known only behind the header. Who
+    /// is in it can pass for anybody: a list with every address is an error.
+    pub proxy_networks: Vec<RemoteRange>,
+    /// Peers that may say by XCLIENT for whom they speak (none). Only they see it offered.
+    ///
+    /// What such a peer says begins the session anew: the connector is chosen by the new address,
+    /// as for the client itself, and whether XCLIENT is offered again too. No right follows from a
+    /// LOGIN that it names. Who is in the list can pass for anybody: a list with every address is
+    /// an error.
+    pub xclient_networks: Vec<RemoteRange>,
 }
 
 impl ReceiveConnector {
@@ -44,10 +66,27 @@ impl ReceiveConnector {
             bindings: vec![binding],
             remote_ranges: vec![RemoteRange::ALL_V4, RemoteRange::ALL_V6],
             permissions: Permissions::anonymous_users(),
+            protocol: ReceiveProtocol::default(),
             tls: ReceiveTls::default(),
             limits: ReceiveLimits::default(),
             extensions: ReceiveExtensions::default(),
             banner: None,
+            reply_profile: ReplyProfile::default(),
+            proxy_networks: Vec::new(),
+            xclient_networks: Vec::new(),
+        }
+    }
+
+    /// A connector for mail to the accepted domains by LMTP: anonymous, no right to relay, named
+    /// `LMTP` and its binding. Unless ranges are set it serves this host alone.
+    ///
+    /// LMTP is for programs that are near; RFC 2033 §5 forbids it at port 25.
+    pub fn lmtp(binding: SocketAddr) -> Self {
+        Self {
+            name: ConnectorId::new(&format!("LMTP {binding}")),
+            remote_ranges: vec![RemoteRange::LOOPBACK_V4, IpAddr::from(Ipv6Addr::LOCALHOST).into()],
+            protocol: ReceiveProtocol::Lmtp,
+            ..Self::internet(binding)
         }
     }
 
@@ -119,11 +158,63 @@ impl ReceiveConnector {
         Self { banner: Some(banner.into()), ..self }
     }
 
+    /// The same speaking another protocol.
+    #[must_use]
+    pub fn with_protocol(self, protocol: ReceiveProtocol) -> Self {
+        Self { protocol, ..self }
+    }
+
+    /// The same with replies in other words.
+    #[must_use]
+    pub fn with_reply_profile(self, reply_profile: ReplyProfile) -> Self {
+        Self { reply_profile, ..self }
+    }
+
+    /// The same with other [`Self::proxy_networks`].
+    #[must_use]
+    pub fn with_proxy_networks(self, proxy_networks: Vec<RemoteRange>) -> Self {
+        Self { proxy_networks, ..self }
+    }
+
+    /// The same with other [`Self::xclient_networks`].
+    #[must_use]
+    pub fn with_xclient_networks(self, xclient_networks: Vec<RemoteRange>) -> Self {
+        Self { xclient_networks, ..self }
+    }
+
+    /// Whether `peer` may say by XCLIENT for whom it speaks.
+    pub fn may_xclient(&self, peer: IpAddr) -> bool {
+        self.xclient_networks.iter().any(|range| range.contains(peer))
+    }
+
     /// The narrowest of the ranges that `peer` is in.
     pub fn range_of(&self, peer: IpAddr) -> Option<&RemoteRange> {
         let containing = self.remote_ranges.iter().filter(|range| range.contains(peer));
         containing.min_by_key(|range| range.width())
     }
+}
+
+/// What a receive connector speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReceiveProtocol {
+    /// SMTP.
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033): behind a content there is a reply for every recipient.
+    Lmtp,
+}
+
+/// Whose words the replies of a receive connector have: greeting, EHLO, refusals. Codes that
+/// programs act on are the same; enhanced status codes may be others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReplyProfile {
+    /// Our own.
+    #[default]
+    Plain,
+    /// Those of an Exchange server, for programs that look for them.
+    Exchange,
 }
 
 /// Whether a receive connector uses TLS.
@@ -276,13 +367,20 @@ fn unless_loopback(peer: IpAddr, max: u32) -> Option<u32> {
     (!peer.to_canonical().is_loopback()).then_some(max)
 }
 
-/// Which extensions a receive connector offers. STARTTLS follows from [`ReceiveTls`].
+/// Which extensions a receive connector offers. STARTTLS follows from [`ReceiveTls`], AUTH from
+/// [`Permissions`], XCLIENT from [`ReceiveConnector::xclient_networks`].
+///
+/// DSN, REQUIRETLS, DELIVERBY, FUTURERELEASE, MT-PRIORITY, RRVS and BINARYMIME have no switch here
+/// and are never offered: to offer one is to promise that delivery keeps to it, and it does not
+/// yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one switch an extension, as Exchange has them")]
 #[non_exhaustive]
 pub struct ReceiveExtensions {
     /// SIZE (RFC 1870); on.
     pub size: bool,
+    /// Whether SIZE tells the limit; on. Off is Exchange's `EnabledWithoutValue`.
+    pub size_told: bool,
     /// PIPELINING (RFC 2920); on.
     pub pipelining: bool,
     /// 8BITMIME (RFC 6152); on.
@@ -293,20 +391,21 @@ pub struct ReceiveExtensions {
     pub chunking: bool,
     /// SMTPUTF8 (RFC 6531); on.
     pub smtputf8: bool,
-    /// DSN (RFC 3461); off, since delivery does not honour its parameters yet.
-    pub dsn: bool,
+    /// LIMITS (RFC 9422) with the recipients of a transaction; on.
+    pub limits: bool,
 }
 
 impl Default for ReceiveExtensions {
     fn default() -> Self {
         Self {
             size: true,
+            size_told: true,
             pipelining: true,
             eight_bit_mime: true,
             enhanced_status_codes: true,
             chunking: true,
             smtputf8: true,
-            dsn: false,
+            limits: true,
         }
     }
 }

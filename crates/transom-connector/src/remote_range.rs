@@ -21,6 +21,9 @@ impl RemoteRange {
     /// Every IPv6 address.
     pub const ALL_V6: Self = Self { v6: true, first: 0, last: u128::MAX };
 
+    /// Every IPv4 address of a host's own (`127.0.0.0/8`).
+    pub const LOOPBACK_V4: Self = Self { v6: false, first: 0x7f00_0000, last: 0x7fff_ffff };
+
     /// Whether `peer` is in the range.
     pub fn contains(&self, peer: IpAddr) -> bool {
         let (v6, peer) = number(peer);

@@ -7,7 +7,7 @@ use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 
 /// `date-time` of RFC 5322 §3.3, in UTC. What no calendar of four digits holds becomes 1970.
-pub(crate) fn date_time(at: SystemTime) -> String {
+pub fn date_time(at: SystemTime) -> String {
     let at = Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH);
     rfc2822::to_string(&at.to_zoned(TimeZone::UTC))
         .unwrap_or_else(|_| "Thu, 1 Jan 1970 00:00:00 +0000".into())

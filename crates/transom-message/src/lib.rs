@@ -48,6 +48,7 @@ mod header;
 mod scan;
 mod trace;
 
+pub use date::date_time;
 pub use header::{Fields, HeaderField, HeaderSection};
 pub use scan::{ContentFacts, ContentScan, ScanLimits};
 pub use trace::{Received, ReturnPath, TransferProtocol};

@@ -67,7 +67,8 @@ pub use transom_agent::{
     async_trait,
 };
 pub use transom_connector::{
-    AcceptedDomain, ReceiveConnector, ReceiveLimits, ReceiveTls, SendConnector, SendTls,
+    AcceptedDomain, ReceiveConnector, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile,
+    SendConnector, SendTls,
 };
 pub use transom_queue::RetryProfile;
 pub use transom_runtime::{

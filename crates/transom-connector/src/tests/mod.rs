@@ -1,5 +1,6 @@
 //! Tests of configurations as a whole, and of the texts in them.
 
+mod front_ends;
 mod open_relay;
 mod relations;
 mod texts;

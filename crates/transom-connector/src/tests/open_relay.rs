@@ -6,7 +6,7 @@ use transom_types::{ForwardPath, ReversePath};
 use super::{contoso, empty, ip, socket, with};
 use crate::{
     AcceptedDomain, AcceptedDomainKind, CheckedConfiguration, Permissions, ReceiveConnector,
-    RecipientClass, Refusal, RemoteRange, Rights,
+    RecipientClass, Refusal, RemoteRange, ReplyProfile, Rights,
 };
 
 fn to(text: &str) -> ForwardPath {
@@ -31,7 +31,8 @@ fn a_foreign_recipient_needs_the_right_to_relay() {
     };
     let foreign = to("<bob@elsewhere.example>");
     let refusal = checked.accepts_recipient(rights("203.0.113.1"), &foreign).unwrap_err();
-    assert_eq!(refusal.reply().to_string(), "550 5.7.1 Unable to relay\r\n");
+    let reply = refusal.reply(ReplyProfile::Plain);
+    assert_eq!(reply.to_string(), "550 5.7.1 Unable to relay\r\n");
     let accepted = checked.accepts_recipient(rights("10.0.0.1"), &foreign);
     assert_eq!(accepted, Ok(RecipientClass::Foreign));
 }
@@ -95,7 +96,7 @@ fn without_the_right_to_submit_no_sender_is_taken() {
         let refusal = checked.accepts_sender(Permissions::none().anonymous, &from(path));
         assert_eq!(refusal, Err(Refusal::NotAuthenticated), "{path}");
     }
-    let reply = Refusal::NotAuthenticated.reply();
+    let reply = Refusal::NotAuthenticated.reply(ReplyProfile::Plain);
     assert_eq!(reply.to_string(), "530 5.7.1 Client was not authenticated\r\n");
 }
 
@@ -118,7 +119,7 @@ fn own_senders_need_their_right() {
         assert_eq!(checked.accepts_sender(plain, &from(path)), Ok(()), "{path}");
     }
     let text = "550 5.7.1 Client does not have permissions to send as this sender\r\n";
-    assert_eq!(Refusal::OwnSender.reply().to_string(), text);
+    assert_eq!(Refusal::OwnSender.reply(ReplyProfile::Plain).to_string(), text);
 }
 
 fn range() -> impl Strategy<Value = RemoteRange> {
@@ -222,7 +223,7 @@ proptest! {
         let ours = is_ours(checked.accepted_domains(), &recipient);
         prop_assert_eq!(answer.is_ok(), may_relay || ours);
         if !may_relay && !ours {
-            prop_assert_eq!(answer.unwrap_err().reply().code().get(), 550);
+            prop_assert_eq!(answer.unwrap_err().reply(ReplyProfile::Plain).code().get(), 550);
         }
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use transom_agent::DirectoryAnswer;
-use transom_connector::{Permissions, ReceiveConnector, ReceiveLimits, RecipientClass, Rights};
+use transom_connector::{
+    Permissions, ReceiveConnector, ReceiveLimits, RecipientClass, ReplyProfile, Rights,
+};
 use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
 use transom_queue::{
     Accept, Accepted, ContentFacts, DiskLevel, Durability, Ingest, Ingress, IngressKind, Op,
@@ -43,6 +45,7 @@ pub(super) struct Reception {
     connector: ConnectorId,
     limits: ReceiveLimits,
     permissions: Permissions,
+    profile: ReplyProfile,
     /// Who the client has shown to be.
     principal: Option<Principal>,
     name: Domain,
@@ -93,6 +96,7 @@ impl Reception {
             connector: connector.name.clone(),
             limits: connector.limits.clone(),
             permissions: connector.permissions,
+            profile: connector.reply_profile,
             principal: None,
             core,
             local,
@@ -147,7 +151,7 @@ impl Reception {
             return Answer::Reply(reply);
         }
         if let Err(refusal) = self.core.config.accepts_sender(self.rights(), &reverse_path) {
-            return Answer::Reply(refusal.reply());
+            return Answer::Reply(refusal.reply(self.profile));
         }
         self.transaction = Some(MailTransaction {
             reverse_path,
@@ -175,7 +179,7 @@ impl Reception {
     ) -> Answer {
         let class = match self.core.config.accepts_recipient(self.rights(), &forward_path) {
             Ok(class) => class,
-            Err(refusal) => return Answer::Reply(refusal.reply()),
+            Err(refusal) => return Answer::Reply(refusal.reply(self.profile)),
         };
         if class == RecipientClass::Authoritative
             && let Err(reply) = self.known(&forward_path).await

@@ -86,7 +86,6 @@ fn server_config(
         .with_enhanced_status_codes(offered.enhanced_status_codes)
         .with_chunking(offered.chunking)
         .with_smtputf8(offered.smtputf8)
-        .with_dsn(offered.dsn)
         .with_starttls(starttls && core.tls.may_accept());
     let defaults = ServerLimits::default();
     // What bounds a source does not bind a program on this very host.
