@@ -152,6 +152,7 @@ fn submit(octets: &[u8], chunk: usize) -> (Vec<u8>, usize, usize) {
                 assert_eq!(session.end_content(now, &mut said), Ok(()));
             }
             ClientOutput::Event(ClientEvent::Done(done)) => results += done.len(),
+            ClientOutput::Event(ClientEvent::MaskedVerbs { .. }) => {}
             ClientOutput::StartTls => {
                 session.handle_tls_established(now);
                 unread.clear();

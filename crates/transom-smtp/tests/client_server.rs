@@ -91,7 +91,7 @@ fn talk(
         to_client.drain(..step.consumed);
         match step.output {
             ClientOutput::Event(ClientEvent::Ready) => match transaction.take() {
-                Some(transaction) => client.begin_transaction(transaction).unwrap(),
+                Some(transaction) => drop(client.begin_transaction(transaction).unwrap()),
                 None => client.quit(now, &mut to_server),
             },
             ClientOutput::Event(ClientEvent::SendContent) => {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use transom_queue::{Content, StoreError};
-use transom_smtp::client::{ClientClose, ClientEvent, ClientOutput, ClientSession, Transaction};
-use transom_types::{RecipientResult, RemoteHost, Reply};
+use transom_smtp::client::{
+    ClientClose, ClientEvent, ClientMisuse, ClientOutput, ClientSession, NotPassed, RefusalReason,
+    Transaction, TransactionRefused,
+};
+use transom_types::{EnhancedStatusCode, RecipientResult, RemoteHost, Reply, ReplyCode};
 
 use crate::clock::Clock;
 use crate::tls::Tls;
@@ -23,6 +26,8 @@ pub(crate) struct Connection {
     host: RemoteHost,
     /// Messages that went over it.
     pub(crate) messages: u32,
+    /// The peer takes nothing more in this session.
+    is_used_up: bool,
 }
 
 /// Where a session has got to.
@@ -44,9 +49,28 @@ pub(crate) enum ContentError {
     /// It could not be read.
     #[error("{0}")]
     Unread(StoreError),
+    /// No peer has to take it.
+    #[error(transparent)]
+    Unsendable(ClientMisuse),
     /// All else.
     #[error("{0}")]
     Other(String),
+}
+
+impl ContentError {
+    /// What the recipients get.
+    pub(crate) fn reply(&self) -> Reply {
+        let text = format!("the content could not be sent: {self}");
+        match self {
+            Self::Unsendable(_) => {
+                let enhanced = EnhancedStatusCode::permanent(6, 0);
+                Reply::new(ReplyCode::TRANSACTION_FAILED, enhanced, text)
+            }
+            Self::Unread(_) | Self::Other(_) => {
+                Reply::new(ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(3, 0), text)
+            }
+        }
+    }
 }
 
 impl Connection {
@@ -57,7 +81,7 @@ impl Connection {
         tls: Tls,
         host: RemoteHost,
     ) -> Self {
-        Self { wire, session, clock, tls, host, messages: 0 }
+        Self { wire, session, clock, tls, host, messages: 0, is_used_up: false }
     }
 
     /// Whom it goes to.
@@ -76,6 +100,9 @@ impl Connection {
                 ClientOutput::Event(ClientEvent::Ready) => return Reached::Ready,
                 ClientOutput::Event(ClientEvent::SendContent) => return Reached::SendContent,
                 ClientOutput::Event(ClientEvent::Done(results)) => return Reached::Done(results),
+                ClientOutput::Event(ClientEvent::MaskedVerbs { seen }) => {
+                    tracing::warn!(host = %self.host, %seen, "a firewall rewrites the dialog");
+                }
                 ClientOutput::StartTls => self.start_tls().await,
                 ClientOutput::Wait(deadline) => {
                     let filled = match self.wire.flush().await {
@@ -114,21 +141,30 @@ impl Connection {
         }
     }
 
-    /// Begins a transaction. The error holds the results when it cannot go to this peer.
-    pub(crate) fn begin(&mut self, transaction: Transaction) -> Result<(), Vec<RecipientResult>> {
-        self.session.begin_transaction(transaction).map_err(|refused| refused.results)
+    /// Begins a transaction, and gives what the peer is not told of it. The error holds the
+    /// results when it cannot go to this peer.
+    pub(crate) fn begin(
+        &mut self,
+        transaction: Transaction,
+    ) -> Result<Vec<NotPassed>, TransactionRefused> {
+        let begun = self.session.begin_transaction(transaction);
+        // The peer has had all the domains that it takes; the next ones need another session.
+        if begun.as_ref().is_err_and(|refused| refused.reason == RefusalReason::RecipientDomains) {
+            self.is_used_up = true;
+        }
+        begun
     }
 
     /// Whether another transaction can begin.
     pub(crate) fn is_ready(&self) -> bool {
-        self.session.is_ready()
+        self.session.is_ready() && !self.is_used_up
     }
 
     /// Hands over the whole content, but for its end.
     pub(crate) async fn write_content(&mut self, content: &Content) -> Result<(), ContentError> {
         if let Some(octets) = content.bytes() {
             for piece in octets.chunks(PIECE_OCTETS) {
-                self.write_piece(piece).await.map_err(ContentError::Other)?;
+                self.write_piece(piece).await?;
             }
             return Ok(());
         }
@@ -138,18 +174,23 @@ impl Connection {
             if piece.is_empty() {
                 return Err(ContentError::Other("the content is shorter than it was".to_owned()));
             }
-            self.write_piece(&piece).await.map_err(ContentError::Other)?;
+            self.write_piece(&piece).await?;
             offset = offset.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         }
         Ok(())
     }
 
-    async fn write_piece(&mut self, piece: &[u8]) -> Result<(), String> {
+    async fn write_piece(&mut self, piece: &[u8]) -> Result<(), ContentError> {
         // A small content waits in the buffer for its final dot: one write for both.
         if self.wire.out().len() >= PIECE_OCTETS {
-            self.wire.flush().await.map_err(|error| error.to_string())?;
+            let flushed = self.wire.flush().await;
+            flushed.map_err(|error| ContentError::Other(error.to_string()))?;
         }
-        self.session.write_content(piece, self.wire.out()).map_err(|error| error.to_string())
+        let written = self.session.write_content(piece, self.wire.out());
+        written.map_err(|misuse| match misuse {
+            ClientMisuse::NulInContent => ContentError::Unsendable(misuse),
+            _ => ContentError::Other(misuse.to_string()),
+        })
     }
 
     /// Ends the content. From here on the message may have arrived.

@@ -230,19 +230,17 @@ pub async fn send_message(
         utf8: envelope.parameters.smtputf8,
     };
     let content = Content::from_bytes(content);
-    if let Err(results) = connection.begin(transaction) {
+    if let Err(refused) = connection.begin(transaction) {
         connection.quit().await;
-        return Ok(results);
+        return Ok(refused.results);
     }
     loop {
         match connection.drive().await {
             Reached::Ready => {}
-            Reached::SendContent => {
-                if let Err(error) = connection.write_content(&content).await {
-                    tracing::debug!(%error, "the content could not be sent");
-                }
-                connection.end_content();
-            }
+            Reached::SendContent => match connection.write_content(&content).await {
+                Ok(()) => connection.end_content(),
+                Err(error) => connection.abort(error.reply()),
+            },
             Reached::Done(results) => {
                 if connection.is_ready() {
                     connection.quit().await;

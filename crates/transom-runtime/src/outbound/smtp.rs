@@ -139,8 +139,12 @@ async fn transact(
     at_hand: &AtHand,
     recipients: &[u32],
 ) -> (bool, Vec<RecipientResult>) {
-    if let Err(results) = connection.begin(transaction(at_hand, recipients)) {
-        return (true, results);
+    match connection.begin(transaction(at_hand, recipients)) {
+        Err(refused) => return (true, refused.results),
+        Ok(not_passed) if !not_passed.is_empty() => {
+            tracing::debug!(host = %connection.host(), ?not_passed, "the peer is not told all");
+        }
+        Ok(_) => {}
     }
     // Written while MAIL, RCPT and DATA travel, so that the wait hides behind the 354. Both end
     // here: an intent that came behind the outcome would be a doubt about nothing.
@@ -180,9 +184,12 @@ fn transaction(at_hand: &AtHand, recipients: &[u32]) -> Transaction {
         let at = usize::try_from(*recipient).ok()?;
         Some((*recipient, message.envelope.recipients.get(at)?.clone()))
     });
+    let mut parameters = message.envelope.parameters.clone();
+    // What had to be held was held by the queue.
+    parameters.hold = None;
     Transaction {
         reverse_path: message.envelope.reverse_path.clone(),
-        parameters: message.envelope.parameters.clone(),
+        parameters,
         recipients: named.collect(),
         size: at_hand.content.octets(),
         eight_bit: message.facts.eight_bit,
@@ -204,7 +211,7 @@ async fn send_content(
         connection.end_content();
         return None;
     };
-    connection.abort(local(format!("the content could not be sent: {error}")));
+    connection.abort(error.reply());
     match error {
         ContentError::Unread(damage @ StoreError::Damaged { .. }) => Some(damage),
         _ => None,

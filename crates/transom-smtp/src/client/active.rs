@@ -4,21 +4,28 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use transom_types::{
-    AttemptStage, EnhancedStatusCode, MailParameters, Mailbox, Outcome, RcptParameters, Recipient,
-    RecipientResult, RemoteHost, Reply, ReplyCode, ReversePath, Severity, Status,
+    AttemptStage, EnhancedStatusCode, Host, MailParameters, Outcome, Recipient, RecipientResult,
+    RemoteHost, Reply, ReplyCode, ReversePath, Severity, Status,
 };
 
-use super::transaction::{mail_parameters, refusal, refuse};
+use super::content::{Encoder, Transfer};
+use super::passing::Passing;
+use super::transaction::{fits_domains, recipient_refusal, refusal, refuse};
 use super::{
-    ClientMisuse, ClientTimeouts, RefusalReason, Transaction, TransactionRefused, findings,
+    ClientMisuse, ClientTimeouts, NotPassed, RefusalReason, Transaction, TransactionRefused,
+    findings,
 };
+use crate::Protocol;
 use crate::codec::Command;
 use crate::codec::ehlo::Capabilities;
-use crate::codec::stuffing::Stuffer;
 
-/// Content above this size goes in chunks where the peer offers CHUNKING: it saves the look at
-/// every octet for dots on the other side, and costs a command a piece.
-const CHUNKING_SIZE_MIN: u64 = 1024 * 1024;
+/// What of the session a transaction depends on.
+pub(super) struct Terms<'a> {
+    pub(super) offered: &'a Capabilities,
+    pub(super) is_secure: bool,
+    pub(super) protocol: Protocol,
+    pub(super) recipients_max: usize,
+}
 
 /// A command of the transaction's beginning.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +50,7 @@ enum Phase {
     /// MAIL, RCPT, DATA.
     Commands,
     Content {
-        stuffer: Stuffer,
+        encoder: Encoder,
         announced: bool,
         progressed: bool,
     },
@@ -58,8 +65,8 @@ pub(super) struct Active {
     parameters: MailParameters,
     recipients: Vec<(u32, Recipient)>,
     slots: Vec<Slot>,
-    with_dsn: bool,
-    with_chunks: bool,
+    protocol: Protocol,
+    transfer: Transfer,
     pipelined: bool,
     to_ask: VecDeque<Ask>,
     unanswered: VecDeque<Ask>,
@@ -91,39 +98,49 @@ pub(super) enum After {
     Reset { unanswered: usize },
     /// The peer waits for the content of a message without recipients: a lone dot.
     LoneDot,
+    /// How many replies still come is not known.
+    Close,
 }
 
 impl Active {
+    /// Gives the transaction and what the peer is not told of it. `domains` are those of the
+    /// session so far.
     pub(super) fn new(
         transaction: Transaction,
-        offered: &Capabilities,
-        recipients_max: usize,
-    ) -> Result<Self, TransactionRefused> {
-        let Some(slots) = slots(&transaction, offered, recipients_max) else {
-            return Err(refuse(transaction, RefusalReason::Smtputf8));
-        };
-        if let Some(reason) = refusal(&transaction, offered) {
+        terms: &Terms<'_>,
+        domains: &mut Vec<Host>,
+    ) -> Result<(Self, Vec<NotPassed>), TransactionRefused> {
+        let offered = terms.offered;
+        if let Some(reason) = refusal(&transaction, offered, terms.is_secure) {
             return Err(refuse(transaction, reason));
         }
+        let mut domains_then = domains.clone();
+        let slots = slots(&transaction, terms, &mut domains_then)?;
+        *domains = domains_then;
         let open = |(at, slot): (usize, &Slot)| matches!(slot, Slot::Open).then_some(Ask::Rcpt(at));
         let asked: Vec<Ask> = slots.iter().enumerate().filter_map(open).collect();
-        // A chunk must not wait for the reply to the one before it.
-        let with_chunks =
-            offered.chunking && offered.pipelining && transaction.size > CHUNKING_SIZE_MIN;
-        let data = (!with_chunks).then_some(Ask::Data);
-        Ok(Self {
-            parameters: mail_parameters(&transaction, offered),
+        let transfer = Transfer::of(&transaction, offered);
+        let data = (!transfer.is_chunked()).then_some(Ask::Data);
+        let mut passing = Passing::new(&transaction, offered);
+        let parameters = passing.mail(&transaction);
+        let mut recipients = transaction.recipients;
+        for (_, recipient) in &mut recipients {
+            recipient.parameters = passing.rcpt(std::mem::take(&mut recipient.parameters));
+        }
+        let active = Self {
+            parameters,
             reverse_path: transaction.reverse_path,
-            recipients: transaction.recipients,
+            recipients,
             slots,
-            with_dsn: offered.dsn,
-            with_chunks,
+            protocol: terms.protocol,
+            transfer,
             pipelined: offered.pipelining,
             to_ask: std::iter::once(Ask::Mail).chain(asked).chain(data).collect(),
             unanswered: VecDeque::new(),
             chunks_unanswered: 0,
             phase: Phase::Commands,
-        })
+        };
+        Ok((active, passing.not_passed))
     }
 
     /// Whether commands can go out now.
@@ -151,10 +168,7 @@ impl Active {
             .write_to(out),
             Ask::Rcpt(at) => {
                 let Some((_, recipient)) = self.recipients.get(at) else { return };
-                let Recipient { forward_path, mut parameters } = recipient.clone();
-                if !self.with_dsn {
-                    parameters = RcptParameters::default();
-                }
+                let Recipient { forward_path, parameters } = recipient.clone();
                 Command::Rcpt { forward_path, parameters }.write_to(out);
             }
             Ask::Data => Command::Data.write_to(out),
@@ -176,8 +190,23 @@ impl Active {
                 if reply.code().severity() == Severity::PositiveIntermediate {
                     return Progress::Wrong { command: "end of data" };
                 }
-                self.end_accepted(AttemptStage::EndOfData, reply, remote);
-                Progress::Ended(After::Ready)
+                self.on_verdict(reply, remote);
+                if self.has_accepted() { Progress::Continue } else { Progress::Ended(After::Ready) }
+            }
+        }
+    }
+
+    fn on_verdict(&mut self, reply: &Reply, remote: &RemoteHost) {
+        match self.protocol {
+            Protocol::Smtp => self.end_accepted(AttemptStage::EndOfData, reply, remote),
+            // [RFC 2033 §4.2] a reply for each accepted recipient, in the order of their RCPT.
+            Protocol::Lmtp => {
+                let mut slots = self.slots.iter_mut();
+                if let Some(slot) = slots.find(|slot| matches!(slot, Slot::Accepted)) {
+                    let status =
+                        Status::remote(AttemptStage::EndOfData, reply.clone(), remote.clone());
+                    *slot = Slot::Ended(verdict(status));
+                }
             }
         }
     }
@@ -201,7 +230,12 @@ impl Active {
             }
             (Ask::Rcpt(at), _) => self.on_rcpt_reply(at, reply, remote),
             (Ask::Data, Severity::PositiveIntermediate) if self.has_accepted() => {
-                return self.begin_content(Stuffer::for_data());
+                return self.begin_content();
+            }
+            // [RFC 2033 §4.2] without recipients DATA fails in LMTP. Whether a dot would have a
+            // reply nobody knows.
+            (Ask::Data, Severity::PositiveIntermediate) if self.protocol == Protocol::Lmtp => {
+                return Progress::Ended(After::Close);
             }
             // [RFC 2920 §3.1] a server may consent to DATA though it took no recipient.
             (Ask::Data, Severity::PositiveIntermediate) => return Progress::Ended(After::LoneDot),
@@ -218,8 +252,8 @@ impl Active {
         if only_data_left && !self.has_accepted() {
             return Progress::Ended(After::Reset { unanswered: 0 });
         }
-        if self.to_ask.is_empty() && self.with_chunks {
-            return self.begin_content(Stuffer::for_chunks());
+        if self.to_ask.is_empty() && self.transfer.is_chunked() {
+            return self.begin_content();
         }
         Progress::Continue
     }
@@ -248,15 +282,21 @@ impl Active {
                 // [RFC 3030 §2] a refused chunk refuses the message; what was sent behind it is
                 // refused too.
                 self.end_accepted(AttemptStage::Content, reply, remote);
-                let last = usize::from(matches!(self.phase, Phase::EndOfData));
-                let unanswered = self.chunks_unanswered.saturating_add(last);
+                let ended = matches!(self.phase, Phase::EndOfData);
+                // [RFC 2033 §4.3] the last chunk has a reply for each recipient, and where the
+                // message is refused already perhaps one.
+                if ended && self.protocol == Protocol::Lmtp {
+                    return Progress::Ended(After::Close);
+                }
+                let unanswered = self.chunks_unanswered.saturating_add(usize::from(ended));
                 Progress::Ended(After::Reset { unanswered })
             }
         }
     }
 
-    fn begin_content(&mut self, stuffer: Stuffer) -> Progress {
-        self.phase = Phase::Content { stuffer, announced: false, progressed: false };
+    fn begin_content(&mut self) -> Progress {
+        let encoder = self.transfer.encoder();
+        self.phase = Phase::Content { encoder, announced: false, progressed: false };
         Progress::SendContent
     }
 
@@ -281,28 +321,23 @@ impl Active {
         piece: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), ClientMisuse> {
-        let Phase::Content { stuffer, progressed, .. } = &mut self.phase else {
+        let Phase::Content { encoder, progressed, .. } = &mut self.phase else {
             return Err(ClientMisuse::NoContentExpected);
         };
-        *progressed = true;
-        let start = out.len();
-        stuffer.write(piece, out);
-        if self.with_chunks {
-            self.chunks_unanswered =
-                self.chunks_unanswered.saturating_add(frame_chunk(start, false, out));
+        if !encoder.may_hold(piece) {
+            return Err(ClientMisuse::NulInContent);
         }
+        *progressed = true;
+        let chunks = encoder.write(piece, out);
+        self.chunks_unanswered = self.chunks_unanswered.saturating_add(chunks);
         Ok(())
     }
 
     pub(super) fn end_content(&mut self, out: &mut Vec<u8>) -> Result<(), ClientMisuse> {
-        let Phase::Content { stuffer, .. } = &self.phase else {
+        let Phase::Content { encoder, .. } = &self.phase else {
             return Err(ClientMisuse::NoContentExpected);
         };
-        let start = out.len();
-        stuffer.finish(out);
-        if self.with_chunks {
-            frame_chunk(start, true, out);
-        }
+        encoder.finish(out);
         self.phase = Phase::EndOfData;
         Ok(())
     }
@@ -333,6 +368,18 @@ impl Active {
     /// Whether the peer may have the message without our knowing.
     pub(super) fn is_in_doubt(&self) -> bool {
         matches!(self.phase, Phase::EndOfData)
+    }
+
+    /// 421 at any time. In LMTP, and where the peer gives its verdicts, it is that on one recipient
+    /// alone; the others stay without.
+    pub(super) fn on_shutdown(&mut self, reply: &Reply, remote: &RemoteHost) {
+        if self.protocol == Protocol::Lmtp && self.is_in_doubt() && self.chunks_unanswered == 0 {
+            self.on_verdict(reply, remote);
+        } else {
+            let stage = self.stage();
+            self.end_open(stage, reply, remote);
+            self.end_accepted(stage, reply, remote);
+        }
     }
 
     /// The results; `rest` is the outcome of every recipient that has none yet.
@@ -381,38 +428,36 @@ fn means_too_many_recipients(reply: &Reply) -> bool {
     reply.code() == ReplyCode::EXCEEDED_STORAGE && !reply.enhanced().is_some_and(about_size)
 }
 
-/// Puts `BDAT n` before the octets of `out` from `start` on. Gives the number of chunks made: an
-/// empty one is only sent to end the message.
-fn frame_chunk(start: usize, last: bool, out: &mut Vec<u8>) -> usize {
-    let octets = u64::try_from(out.len().saturating_sub(start)).unwrap_or(u64::MAX);
-    if octets == 0 && !last {
-        return 0;
-    }
-    let mut header = Vec::with_capacity(32);
-    Command::Bdat { octets, last }.write_to(&mut header);
-    out.splice(start..start, header);
-    1
-}
-
-/// One slot a recipient; some have their outcome before the peer hears of them. None when no
+/// One slot a recipient; some have their outcome before the peer hears of them. An error where no
 /// recipient is left that could be asked about.
 fn slots(
     transaction: &Transaction,
-    offered: &Capabilities,
-    recipients_max: usize,
-) -> Option<Vec<Slot>> {
+    terms: &Terms<'_>,
+    domains: &mut Vec<Host>,
+) -> Result<Vec<Slot>, TransactionRefused> {
+    let (mut slots, mut results, mut first) = (Vec::new(), Vec::new(), None);
     let mut asked = 0usize;
-    let slot = |(_, recipient): &(u32, Recipient)| {
-        let ascii = recipient.forward_path.mailbox().is_none_or(Mailbox::is_ascii);
-        if !ascii && !offered.smtputf8 {
-            return Slot::Ended(findings::smtputf8_missing());
+    for (place, recipient) in &transaction.recipients {
+        let mut reason = recipient_refusal(recipient, terms.offered);
+        if reason.is_none() && asked < terms.recipients_max {
+            let fits = fits_domains(recipient, terms.offered, domains);
+            reason = (!fits).then_some(RefusalReason::RecipientDomains);
         }
-        if asked >= recipients_max {
-            return Slot::Ended(findings::next_transaction());
-        }
-        asked = asked.saturating_add(1);
-        Slot::Open
-    };
-    let slots: Vec<Slot> = transaction.recipients.iter().map(slot).collect();
-    (asked > 0 || slots.is_empty()).then_some(slots)
+        let outcome = match reason {
+            Some(reason) => findings::refused(reason),
+            None if asked >= terms.recipients_max => findings::next_transaction(),
+            None => {
+                asked = asked.saturating_add(1);
+                slots.push(Slot::Open);
+                continue;
+            }
+        };
+        first = first.or(reason);
+        results.push(RecipientResult { recipient: *place, outcome: outcome.clone() });
+        slots.push(Slot::Ended(outcome));
+    }
+    match first {
+        Some(reason) if asked == 0 => Err(TransactionRefused { reason, results }),
+        _ => Ok(slots),
+    }
 }

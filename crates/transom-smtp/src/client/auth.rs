@@ -61,7 +61,8 @@ impl ClientSession {
         let nonce = self.config.nonce;
         let context = ClientContext::new(&self.channel, &self.capabilities.auth, nonce);
         let Some(mechanism) = credentials.choose(&context) else {
-            return self.close(CloseReason::NoMechanism, findings::no_mechanism());
+            return self
+                .close(CloseReason::NoMechanism, findings::no_mechanism(self.masked.as_deref()));
         };
         let mut machine = mechanism.begin(&context);
         let next = Next::Command(machine.initial_response());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use transom_types::RemoteHost;
 
+use crate::Protocol;
 use crate::codec::HelloName;
 use crate::sasl::{Credentials, Nonce};
 
@@ -11,11 +12,14 @@ use crate::sasl::{Credentials, Nonce};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// What we call ourselves in EHLO and HELO; in A-labels, as any peer must understand it.
+    /// What we call ourselves in EHLO, HELO and LHLO; in A-labels, as any peer must understand it.
     pub helo_name: HelloName<'static>,
     /// Whom the connection goes to. It stands in every [`Status`](transom_types::Status) that
     /// the peer's words make.
     pub remote: RemoteHost,
+    /// Which protocol is spoken (SMTP). In LMTP the peer gives each recipient a verdict of its own
+    /// behind the content.
+    pub protocol: Protocol,
     /// Whether STARTTLS is used (opportunistic).
     pub tls: ClientTls,
     /// The connection is in TLS before the first octet; STARTTLS is not used then (no).
@@ -35,12 +39,19 @@ impl ClientConfig {
         Self {
             helo_name,
             remote,
+            protocol: Protocol::default(),
             tls: ClientTls::default(),
             implicit_tls: false,
             credentials: None,
             nonce: None,
             timeouts: ClientTimeouts::default(),
         }
+    }
+
+    /// Sets which protocol is spoken.
+    #[must_use]
+    pub fn with_protocol(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
     }
 
     /// Sets whether STARTTLS is used.
@@ -94,7 +105,7 @@ pub enum ClientTls {
 pub struct ClientTimeouts {
     /// The greeting (60 s).
     pub greeting: Duration,
-    /// The reply to EHLO, HELO and STARTTLS (5 min).
+    /// The reply to EHLO, HELO, LHLO and STARTTLS (5 min).
     pub ehlo: Duration,
     /// The TLS handshake (60 s).
     pub handshake: Duration,
@@ -108,7 +119,7 @@ pub struct ClientTimeouts {
     pub data: Duration,
     /// Each piece of content, until the network took it (3 min).
     pub content_block: Duration,
-    /// The reply after the final dot (10 min): the peer may scan and store for long, and to give
+    /// The reply after the final dot, in LMTP each of them (10 min): the peer may scan and store for long, and to give
     /// up early makes duplicates.
     pub end_of_data: Duration,
     /// The reply to QUIT (10 s); nothing depends on it.

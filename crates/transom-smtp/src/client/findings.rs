@@ -31,9 +31,15 @@ pub(super) fn violation(stage: AttemptStage, what: &PeerViolation) -> Status {
     status(stage, ReplyCode::LOCAL_ERROR, EnhancedStatusCode::transient(5, 0), text)
 }
 
+/// What is added to the text of a finding where a firewall may be the reason.
+fn firewall(masked: Option<&str>) -> String {
+    let name = |seen| format!("; a rewriting firewall on the way masks what is said ({seen})");
+    masked.map(name).unwrap_or_default()
+}
+
 /// TLS is required and cannot begin.
-pub(super) fn tls_unavailable() -> Status {
-    let text = "TLS is required, and the peer does not offer it";
+pub(super) fn tls_unavailable(masked: Option<&str>) -> Status {
+    let text = format!("TLS is required, and the peer does not offer it{}", firewall(masked));
     let enhanced = EnhancedStatusCode::transient(7, 10);
     status(AttemptStage::Tls, ReplyCode::TLS_NOT_AVAILABLE, enhanced, text)
 }
@@ -53,9 +59,10 @@ pub(super) fn no_tls_for_credentials() -> Status {
 }
 
 /// There are credentials, and the peer has no use for them.
-pub(super) fn no_mechanism() -> Status {
+pub(super) fn no_mechanism(masked: Option<&str>) -> Status {
     let enhanced = EnhancedStatusCode::transient(7, 4);
     let text = "the peer offers no authentication mechanism for our credentials";
+    let text = format!("{text}{}", firewall(masked));
     status(AttemptStage::Auth, ReplyCode::LOCAL_ERROR, enhanced, text)
 }
 
@@ -84,29 +91,51 @@ pub(super) fn next_transaction() -> Outcome {
     Outcome::Deferred(status(AttemptStage::Rcpt, ReplyCode::INSUFFICIENT_STORAGE, enhanced, text))
 }
 
-/// An address needs SMTPUTF8, and the peer does not offer it.
-pub(super) fn smtputf8_missing() -> Outcome {
-    // [RFC 6531 §3.5] 553 where the server, here known beforehand, does not take the address.
-    let enhanced = EnhancedStatusCode::permanent(6, 7);
-    let text = "the next host does not take internationalized addresses or headers";
-    Outcome::Failed(status(AttemptStage::Mail, ReplyCode::MAILBOX_NAME, enhanced, text))
-}
-
-/// The transaction could not begin.
+/// What a recipient gets that cannot go to this peer for `reason`.
 pub(super) fn refused(reason: RefusalReason) -> Outcome {
-    let failed = |code, subject, detail, text: String| {
+    let failed = |code, subject, detail, text: &str| {
         let enhanced = EnhancedStatusCode::permanent(subject, detail);
-        Outcome::Failed(status(AttemptStage::Mail, code, enhanced, text))
+        Outcome::Failed(status(AttemptStage::Mail, code, enhanced, text.to_owned()))
     };
+    let deferred = |subject, detail, text: &str| {
+        let enhanced = EnhancedStatusCode::transient(subject, detail);
+        let code = ReplyCode::LOCAL_ERROR;
+        Outcome::Deferred(status(AttemptStage::Mail, code, enhanced, text.to_owned()))
+    };
+    let (no_transaction, no_mailbox) =
+        (ReplyCode::TRANSACTION_FAILED, ReplyCode::MAILBOX_UNAVAILABLE);
     match reason {
-        RefusalReason::EightBit => {
-            let text = "the next host does not take 8-bit content".to_owned();
-            failed(ReplyCode::TRANSACTION_FAILED, 6, 3, text)
+        RefusalReason::BinaryMime => {
+            failed(no_transaction, 6, 3, "the next host does not take binary content")
         }
-        RefusalReason::Smtputf8 => smtputf8_missing(),
+        RefusalReason::DeliverBy => {
+            failed(no_transaction, 4, 7, "the next host does not promise to deliver in time")
+        }
+        RefusalReason::EightBit => {
+            failed(no_transaction, 6, 3, "the next host does not take 8-bit content")
+        }
+        RefusalReason::FutureRelease => {
+            deferred(3, 3, "the next host does not hold messages, or not for so long")
+        }
+        RefusalReason::RecipientDomains => {
+            deferred(5, 3, "too many domains for one session; goes with another one")
+        }
+        // [RFC 8689 §5] 5.7.30 says that REQUIRETLS was needed.
+        RefusalReason::RequireTls => {
+            failed(no_mailbox, 7, 30, "the next host does not keep messages in TLS")
+        }
+        // [RFC 7293 §13] 5.7.19 says that nobody could look.
+        RefusalReason::Rrvs => {
+            failed(no_mailbox, 7, 19, "the next host does not check the owner of a mailbox")
+        }
+        // [RFC 6531 §3.5] 553 where the server, here known beforehand, does not take the address.
+        RefusalReason::Smtputf8 => {
+            let text = "the next host does not take internationalized addresses or headers";
+            failed(ReplyCode::MAILBOX_NAME, 6, 7, text)
+        }
         RefusalReason::Size { size_max } => {
             let text = format!("the next host takes at most {size_max} octets");
-            failed(ReplyCode::EXCEEDED_STORAGE, 3, 4, text)
+            failed(ReplyCode::EXCEEDED_STORAGE, 3, 4, &text)
         }
         RefusalReason::NoRecipients | RefusalReason::NotReady => {
             Outcome::Deferred(ended_by_us(AttemptStage::Mail))

@@ -81,31 +81,52 @@
 //! | the same after it | in doubt |
 //! | 2yz after the content | relayed |
 //! | more recipients than [`recipients_max`](ClientSession::recipients_max) | deferred with 4.5.3 |
+//! | more domains than the peer's RCPTDOMAINMAX | deferred with 4.5.3 |
 //!
-//! A deferral with 4.5.3 means: in the next transaction, without waiting.
+//! A deferral with 4.5.3 means: in the next transaction, or the next session, without waiting.
+//!
+//! In LMTP ([`ClientConfig::protocol`]) each accepted recipient has a reply of its own behind the
+//! content. Where the connection is lost before the last of them, those with a reply have their
+//! outcome and the others are in doubt; 421 is the reply to one of them.
+//!
+//! # What is passed on
+//!
+//! A parameter goes to a peer that offers its extension, and to no other.
+//!
+//! | asked for | the peer does not offer it |
+//! |---|---|
+//! | BINARYMIME, SMTPUTF8, 8-bit content, REQUIRETLS, `BY=` with `R`, `RRVS=` with `R` | failed |
+//! | `HOLDFOR=`, `HOLDUNTIL=` | deferred: who gives the message has to hold it |
+//! | DSN, `AUTH=`, `BY=` with `N`, `MT-PRIORITY=`, `RRVS=` with `C`, own ones | [`NotPassed`] |
+//!
+//! Content goes by BDAT where it is binary, or is larger than 1 MiB and the peer offers CHUNKING
+//! and PIPELINING; all other content goes by DATA.
 
 mod active;
 mod auth;
 mod config;
+mod content;
 mod findings;
+mod masked;
 mod output;
+mod passing;
 mod steps;
 mod transaction;
 
 use std::time::Instant;
 
-use transom_types::{AttemptStage, RecipientResult, Reply, Status};
+use transom_types::{AttemptStage, Host, RecipientResult, Reply, Status};
 
 pub use config::{ClientConfig, ClientTimeouts, ClientTls};
 pub use output::{
     ClientClose, ClientEvent, ClientMisuse, ClientOutput, ClientStep, CloseReason, PeerViolation,
 };
-pub use transaction::{RefusalReason, Transaction, TransactionRefused};
+pub use transaction::{NotPassed, RefusalReason, Transaction, TransactionRefused};
 
 use crate::codec::ehlo::Capabilities;
 use crate::codec::reply::ReplyReader;
 use crate::sasl::Channel;
-use active::Active;
+use active::{Active, Terms};
 
 /// A session with one peer, without its connection.
 #[derive(Debug)]
@@ -128,6 +149,12 @@ pub struct ClientSession {
     done: Option<Vec<RecipientResult>>,
     /// Transactions that the peer has seen, against its MAILMAX.
     transactions: u32,
+    /// Domains of the recipients that the peer has seen, where it counts them.
+    domains: Vec<Host>,
+    /// What shows that a firewall paints over what is said.
+    masked: Option<Box<str>>,
+    /// Whether the driver is still to be told of that.
+    masked_untold: bool,
 }
 
 #[derive(Debug)]
@@ -173,6 +200,9 @@ impl ClientSession {
             eof: false,
             done: None,
             transactions: 0,
+            domains: Vec::new(),
+            masked: None,
+            masked_untold: false,
             config,
         }
     }
@@ -213,10 +243,13 @@ impl ClientSession {
         matches!(self.state, State::Ready { .. }) && self.done.is_none()
     }
 
-    /// Begins a transaction; the commands are written by the next [`poll`](Self::poll).
+    /// Begins a transaction; the commands are written by the next [`poll`](Self::poll). Gives what
+    /// was asked for and is not told to the peer, as it does not offer it.
     ///
-    /// Recipients above [`recipients_max`](Self::recipients_max) are deferred with 4.5.3; ones
-    /// whose address needs SMTPUTF8 fail with 5.6.7 where the peer does not offer it.
+    /// Some recipients may have their result before the peer hears of them: those above
+    /// [`recipients_max`](Self::recipients_max) and of domains above the peer's RCPTDOMAINMAX are
+    /// deferred with 4.5.3; ones whose address needs SMTPUTF8 fail with 5.6.7, and ones whose
+    /// RRVS must be kept with 5.7.19, where the peer does not offer it.
     ///
     /// # Errors
     ///
@@ -225,24 +258,31 @@ impl ClientSession {
     pub fn begin_transaction(
         &mut self,
         transaction: Transaction,
-    ) -> Result<(), TransactionRefused> {
+    ) -> Result<Vec<NotPassed>, TransactionRefused> {
         if !self.is_ready() {
             return Err(transaction::refuse(transaction, RefusalReason::NotReady));
         }
-        let active = Active::new(transaction, &self.capabilities, self.recipients_max())?;
+        let terms = Terms {
+            offered: &self.capabilities,
+            is_secure: self.is_secure,
+            protocol: self.config.protocol,
+            recipients_max: self.recipients_max(),
+        };
+        let (active, not_passed) = Active::new(transaction, &terms, &mut self.domains)?;
         self.transactions = self.transactions.saturating_add(1);
         self.state = State::Transaction(Box::new(active));
-        Ok(())
+        Ok(not_passed)
     }
 
-    /// Encodes the next piece of content into `out`. Line ends of any kind become CRLF.
+    /// Encodes the next piece of content into `out`. Line ends of any kind become CRLF, but for
+    /// binary content, which leaves as it is.
     ///
     /// Between the pieces call [`poll`](Self::poll) with what the peer said: it may have closed or
     /// refused, and the time-out of a piece starts anew with the `poll` after it.
     ///
     /// # Errors
     ///
-    /// No content is expected. Nothing is written then.
+    /// No content is expected, or it cannot be sent. Nothing is written then.
     pub fn write_content(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), ClientMisuse> {
         match &mut self.state {
             State::Transaction(active) => active.write_content(piece, out),

@@ -42,6 +42,13 @@ pub enum ClientEvent {
     /// [`write_content`](super::ClientSession::write_content) until all is handed over, then
     /// [`end_content`](super::ClientSession::end_content).
     SendContent,
+    /// Something between us and the peer paints over what is said, as rewriting firewalls do:
+    /// extensions that the peer has are not seen. The session goes on with what is left. Told
+    /// once, before all that follows from it.
+    MaskedVerbs {
+        /// A word that shows it, such as `XXXXXXXA` where STARTTLS stood.
+        seen: Box<str>,
+    },
     /// How the transaction ended: exactly one result for each of its recipients, in their order.
     Done(Vec<RecipientResult>),
 }
@@ -89,7 +96,8 @@ pub enum CloseReason {
     PeerNotTrusted,
     /// The peer broke the protocol.
     PeerViolation(PeerViolation),
-    /// [`quit`](super::ClientSession::quit) was called, or the peer's MAILMAX is used up.
+    /// [`quit`](super::ClientSession::quit) was called, the peer's MAILMAX is used up, or it is not
+    /// known how many replies an LMTP peer still owes.
     Quit,
     /// The peer said 421, or refused us in its greeting or in its reply to EHLO or HELO.
     Refused,
@@ -131,4 +139,8 @@ pub enum ClientMisuse {
     /// Content is only taken between [`ClientEvent::SendContent`] and the end of the content.
     #[error("the session does not wait for content")]
     NoContentExpected,
+    /// The content holds NUL and is not binary: no server has to take it. To be answered with
+    /// [`abort`](super::ClientSession::abort).
+    #[error("the content holds NUL and is not declared binary")]
+    NulInContent,
 }

@@ -7,8 +7,9 @@ use transom_types::{AttemptStage, Outcome, Reply, ReplyCode, Severity, Status};
 use super::active::{Active, After, Progress};
 use super::{
     ClientClose, ClientEvent, ClientOutput, ClientSession, ClientTls, CloseReason, PeerViolation,
-    State, findings,
+    State, findings, masked,
 };
+use crate::Protocol;
 use crate::codec::Command;
 use crate::codec::ehlo::Capabilities;
 
@@ -21,6 +22,10 @@ impl ClientSession {
         consumed: &mut usize,
         out: &mut Vec<u8>,
     ) -> Option<ClientOutput> {
+        if let Some(seen) = self.masked.as_ref().filter(|_| self.masked_untold) {
+            self.masked_untold = false;
+            return Some(ClientOutput::Event(ClientEvent::MaskedVerbs { seen: seen.clone() }));
+        }
         if let Some(results) = self.done.take() {
             return Some(ClientOutput::Event(ClientEvent::Done(results)));
         }
@@ -119,7 +124,11 @@ impl ClientSession {
         let name = self.config.helo_name.clone();
         let timeout = match &mut self.state {
             State::Ehlo => {
-                Command::Ehlo { name }.write_to(out);
+                match self.config.protocol {
+                    Protocol::Smtp => Command::Ehlo { name }.write_to(out),
+                    // [RFC 2033 §4.1] LHLO stands for EHLO, with the same replies.
+                    Protocol::Lmtp => Command::Lhlo { name }.write_to(out),
+                }
                 timeouts.ehlo
             }
             State::Helo => {
@@ -161,7 +170,10 @@ impl ClientSession {
             // [RFC 5321 §3.8] 421 may come at any time, and the peer closes behind it.
             _ if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE => self.close_refused(reply),
             State::Greeting => match severity {
-                Severity::PositiveCompletion => self.ask(State::Ehlo),
+                Severity::PositiveCompletion => {
+                    self.note_masked(masked::in_greeting(reply.text()));
+                    self.ask(State::Ehlo);
+                }
                 Severity::PositiveIntermediate => self.close_wrong(reply, "connect"),
                 _ => self.close_refused(reply),
             },
@@ -191,19 +203,45 @@ impl ClientSession {
         let needs_tls = self.config.tls == ClientTls::Required && !self.is_secure;
         match reply.code().severity() {
             Severity::PositiveCompletion => {}
-            Severity::PositiveIntermediate => return self.close_wrong(reply, "EHLO"),
-            // [RFC 5321 §3.2] a server without extensions knows HELO alone.
-            Severity::PermanentNegative if !needs_tls => return self.ask(State::Helo),
-            _ => return self.close_refused(reply),
+            Severity::PositiveIntermediate => {
+                let lmtp = self.config.protocol == Protocol::Lmtp;
+                return self.close_wrong(reply, if lmtp { "LHLO" } else { "EHLO" });
+            }
+            Severity::TransientNegative => return self.close_refused(reply),
+            Severity::PermanentNegative => return self.on_ehlo_refused(reply, needs_tls),
         }
+        self.note_masked(masked::in_keywords(reply.lines().skip(1)));
         self.capabilities = Capabilities::from_reply(reply);
         let wanted = self.config.tls != ClientTls::Never && !self.is_secure;
         if wanted && self.capabilities.starttls {
             self.ask(State::StartTls);
         } else if needs_tls {
-            self.close(CloseReason::TlsUnavailable, findings::tls_unavailable());
+            let status = findings::tls_unavailable(self.masked.as_deref());
+            self.close(CloseReason::TlsUnavailable, status);
         } else {
             self.log_in();
+        }
+    }
+
+    fn on_ehlo_refused(&mut self, reply: &Reply, needs_tls: bool) {
+        self.note_masked(masked::in_refusal(reply.text()));
+        if needs_tls && self.masked.is_some() {
+            let status = findings::tls_unavailable(self.masked.as_deref());
+            return self.close(CloseReason::TlsUnavailable, status);
+        }
+        // [RFC 2033 §4.1] LMTP has no HELO.
+        if needs_tls || self.config.protocol == Protocol::Lmtp {
+            return self.close_refused(reply);
+        }
+        // [RFC 5321 §3.2] a server without extensions knows HELO alone.
+        self.ask(State::Helo);
+    }
+
+    /// The first finding counts.
+    fn note_masked(&mut self, seen: Option<Box<str>>) {
+        if self.masked.is_none() && seen.is_some() {
+            self.masked = seen;
+            self.masked_untold = true;
         }
     }
 
@@ -266,6 +304,9 @@ impl ClientSession {
             After::Ready => (0, false),
             After::Reset { unanswered } => (unanswered, true),
             After::LoneDot => (1, false),
+            After::Close => {
+                return self.close(CloseReason::Quit, findings::ended_by_us(self.stage()));
+            }
         };
         if after == After::LoneDot {
             out.extend_from_slice(b".\r\n");
@@ -327,6 +368,9 @@ impl ClientSession {
 
     fn close_refused(&mut self, reply: &Reply) {
         let status = self.remote_status(reply);
+        if let State::Transaction(active) = &mut self.state {
+            active.on_shutdown(reply, &self.config.remote);
+        }
         self.close(CloseReason::Refused, status);
     }
 
@@ -359,8 +403,6 @@ impl ClientSession {
 fn rest_outcome(active: &Active, close: ClientClose) -> Outcome {
     let severity = close.status.reply.code().severity();
     match close.reason {
-        // 421 after the content is an answer: the peer does not take the message now.
-        CloseReason::Refused => Outcome::Deferred(close.status),
         _ if active.is_in_doubt() => Outcome::InDoubt(close.status),
         CloseReason::Aborted if severity == Severity::PermanentNegative => {
             Outcome::Failed(close.status)

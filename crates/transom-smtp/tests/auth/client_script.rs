@@ -34,6 +34,7 @@ fn play(credentials: Credentials, ehlo: &str, replies: &[&str]) -> (Vec<String>,
                 assert!(client.is_authenticated());
                 client.quit(now, &mut out);
             }
+            ClientOutput::Event(ClientEvent::MaskedVerbs { .. }) => {}
             ClientOutput::Wait(deadline) => match script.next() {
                 Some(reply) => unread.extend_from_slice(reply.as_bytes()),
                 None => now = deadline.unwrap() + Duration::from_secs(1),

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use transom_smtp::client::{
-    ClientClose, ClientConfig, ClientEvent, ClientOutput, ClientSession, ClientTls, Transaction,
-    TransactionRefused,
+    ClientClose, ClientConfig, ClientEvent, ClientOutput, ClientSession, ClientTls, NotPassed,
+    Transaction, TransactionRefused,
 };
 use transom_smtp::codec::HelloName;
 use transom_types::{ForwardPath, MailParameters, Recipient, RecipientResult, RemoteHost};
@@ -245,6 +245,10 @@ pub(crate) struct Run {
     /// Each `Done`, and each refusal of `begin_transaction`.
     pub(crate) results: Vec<Vec<RecipientResult>>,
     pub(crate) refusals: Vec<TransactionRefused>,
+    /// What the peer is not told, of each transaction that began.
+    pub(crate) not_passed: Vec<Vec<NotPassed>>,
+    /// What shows that a firewall rewrites the dialog.
+    pub(crate) masked: Vec<Box<str>>,
     pub(crate) ready: usize,
     pub(crate) close: Option<ClientClose>,
     /// All that the session put into `out`.
@@ -320,7 +324,10 @@ pub(crate) fn drive(
                         break;
                     };
                     match session.begin_transaction(transaction) {
-                        Ok(()) => break,
+                        Ok(not_passed) => {
+                            run.not_passed.push(not_passed);
+                            break;
+                        }
                         Err(refused) => run.refusals.push(refused),
                     }
                 }
@@ -333,6 +340,7 @@ pub(crate) fn drive(
                 assert!(session.write_content(b"x", &mut out).is_err());
             }
             ClientOutput::Event(ClientEvent::Done(results)) => run.results.push(results),
+            ClientOutput::Event(ClientEvent::MaskedVerbs { seen }) => run.masked.push(seen),
             ClientOutput::StartTls => {
                 flush(&mut out, peer, &mut wire, &mut run);
                 // Octets that were not consumed are dropped.
