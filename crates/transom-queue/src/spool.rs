@@ -105,6 +105,8 @@ pub(crate) enum IngestedBody {
 pub(crate) trait BlobClaim: Send + Sync {
     /// The Accept is about to be committed: the file stays.
     fn claim(&mut self);
+    /// The Accept was refused, durably so: the file goes with the claim.
+    fn release(&mut self);
     /// CRC32C of each 64 KiB block.
     fn block_crcs(&self) -> &[u32];
 }

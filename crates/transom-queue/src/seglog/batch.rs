@@ -1,6 +1,7 @@
 //! A batch under construction: frames that get their places and are then written together.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -80,6 +81,16 @@ struct Placed {
     crc: u32,
 }
 
+impl Placed {
+    fn read(&self, seed: Seed) -> Option<Frame> {
+        let (header, _) = Header::read(&self.head, seed)?;
+        let prefix = if header.has_body() { 4 } else { 0 };
+        let record = self.head.get(HEADER_OCTETS..)?.get(prefix..)?.to_vec();
+        let body = self.body.clone().map_or(FrameBody::None, FrameBody::Memory);
+        Some(Frame { header, record, body })
+    }
+}
+
 /// The frames of one batch.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -105,6 +116,11 @@ impl Batch {
 
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
+    }
+
+    /// Frames in it.
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
     }
 
     pub(super) fn end(&self) -> u64 {
@@ -173,6 +189,12 @@ impl Batch {
         self.push(frame, Lsn::default()).map(|_| ())
     }
 
+    /// Some of its frames, to be written once more elsewhere.
+    pub(super) fn frames(&self, range: Range<usize>) -> impl Iterator<Item = Frame> + '_ {
+        let frames = self.frames.get(range).unwrap_or_default();
+        frames.iter().filter_map(|frame| frame.read(self.seed))
+    }
+
     /// Writes all frames with one call.
     pub(super) fn write(&self, file: &dyn SpoolFile) -> io::Result<()> {
         const ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
@@ -206,13 +228,7 @@ impl<F: Frames> Frames for BatchFrames<'_, F> {
         }
         let frames = &self.batch.frames;
         let found = frames.binary_search_by_key(&lsn, |frame| frame.lsn).ok();
-        let read = found.and_then(|at| frames.get(at)).and_then(|frame| {
-            let (header, _) = Header::read(&frame.head, self.batch.seed)?;
-            let prefix = if header.has_body() { 4 } else { 0 };
-            let record = frame.head.get(HEADER_OCTETS..)?.get(prefix..)?.to_vec();
-            let body = frame.body.clone().map_or(FrameBody::None, FrameBody::Memory);
-            Some(Frame { header, record, body })
-        });
+        let read = found.and_then(|at| frames.get(at)?.read(self.batch.seed));
         read.ok_or_else(|| ReadError::Damaged("a record that the batch has not got".into()))
     }
 }

@@ -119,6 +119,10 @@ impl BlobClaim for Claim {
         self.claimed = true;
     }
 
+    fn release(&mut self) {
+        self.claimed = false;
+    }
+
     fn block_crcs(&self) -> &[u32] {
         &self.crcs
     }

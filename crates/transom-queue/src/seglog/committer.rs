@@ -1,6 +1,8 @@
 //! The committer: the one who writes to the log. A machine that takes whole commits and is driven
 //! by a thread or, in simulations, by the caller.
 
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,15 +15,16 @@ use super::blob;
 use super::body::BodyId;
 use super::disk::disk_level;
 use super::frame::{Lsn, RecordType, Seed};
-use super::index::{Changes, Segment};
+use super::index::{Before, Changes, Segment};
 use super::options::Driver;
 use super::reclaim::CopyScan;
 use super::segment::{DATA_START, SegmentHeader, segment_path};
 use super::shared::{Counters, Group, Shared};
 use super::stage::{Stage, Staged};
+use super::void::{GroupFrames, Trouble, Unsynced};
 use crate::io::{OpenMode, SpoolFile, SpoolIo};
-use crate::spool::{Committed, StoreError};
-use crate::sync::write_lock;
+use crate::spool::{BlobClaim, Committed, StoreError};
+use crate::sync::{read_lock, write_lock};
 
 /// Unsynced octets of Intents and buffered commits, beyond which a sync follows at once.
 const UNSYNCED_OCTETS_MAX: u64 = 64 << 10;
@@ -40,8 +43,13 @@ pub(super) struct Committer {
     pub(super) changes: Changes,
     /// Large bodies without message; their files go once that is durable.
     freed: Vec<BodyId>,
-    /// When the oldest octet was written that no sync covers yet.
+    /// What was written that no sync covers yet, and what readers saw before it.
+    pub(super) unsynced: Vec<Unsynced>,
+    pub(super) before: Before,
+    /// When the oldest octet of it was written.
     unsynced_since: Option<Duration>,
+    /// A failed write was survived: the next one ends the log.
+    pub(super) survived_one: bool,
     space_asked: Option<Duration>,
     pub(super) copying: Option<CopyScan>,
     /// Octets that may be copied forward for those that were appended.
@@ -61,10 +69,13 @@ pub(super) struct Current {
 }
 
 /// A commit that is in the batch and waits for its answer.
-struct Waiter {
-    answer: oneshot::Sender<Result<Committed, StoreError>>,
-    committed: Committed,
+pub(super) struct Waiter {
+    pub(super) answer: oneshot::Sender<Result<Committed, StoreError>>,
+    pub(super) committed: Committed,
     early: bool,
+    pub(super) claims: Vec<Box<dyn BlobClaim>>,
+    /// Its frames in the batch.
+    pub(super) frames: Range<usize>,
 }
 
 impl Committer {
@@ -78,7 +89,10 @@ impl Committer {
             next_batch: 2,
             changes: Changes::default(),
             freed: Vec::new(),
+            unsynced: Vec::new(),
+            before: Before::default(),
             unsynced_since: None,
+            survived_one: false,
             space_asked: None,
             copying: None,
             credit: 0,
@@ -107,9 +121,9 @@ impl Committer {
         self.ask_for_space();
         let age = self.unsynced_since.map(|since| self.shared.io.elapsed().saturating_sub(since));
         if age.is_some_and(|age| age >= UNSYNCED_MAX) {
-            let result = self.sync();
-            if self.note_failure(result).is_ok() {
-                self.after_sync();
+            match self.sync() {
+                Ok(()) => self.after_sync(),
+                Err(trouble) => self.rescue(&trouble, Vec::new()),
             }
         }
     }
@@ -127,17 +141,12 @@ impl Committer {
         if let Some(failure) = self.shared.failure() {
             return Err(failure);
         }
-        let result = self.write_stop();
-        self.note_failure(result)
-    }
-
-    fn write_stop(&mut self) -> Result<(), StoreError> {
-        self.sync()?;
+        self.sync_all()?;
         let mut batch = self.new_batch();
         let stop = Encoded::new(RecordType::Stop, 0, None, |_| Ok(()))?;
         batch.push(stop, Lsn::default())?;
-        self.write_batch(&mut batch)?;
-        self.sync()
+        let stopped = self.write_batch(batch, Vec::new()).and_then(|()| self.sync());
+        stopped.map_err(|trouble| self.give_up(&trouble))
     }
 
     fn write_groups(&mut self, groups: Vec<Group>, octets: u64) {
@@ -151,35 +160,35 @@ impl Committer {
         let mut changes = std::mem::take(&mut self.changes);
         let mut stage = Stage::new(&shared, batch, &mut changes);
         let copied = self.copy_forward(&mut stage);
-        let (mut waiters, mut claims) = (Vec::with_capacity(groups.len()), Vec::new());
+        let (mut waiters, mut written) = (Vec::with_capacity(groups.len()), Vec::new());
         for group in groups {
-            let Group { ops, early, answer, .. } = group;
+            let Group { ops, early, refusable, answer, .. } = group;
+            let from = stage.batch.len();
             match stage.group(ops) {
-                Ok(Staged { committed, claims: more }) => {
-                    claims.extend(more);
-                    waiters.push(Waiter { answer, committed, early });
+                Ok(Staged { committed, claims }) => {
+                    let frames = from..stage.batch.len();
+                    written.push(GroupFrames { frames: frames.clone(), refusable });
+                    waiters.push(Waiter { answer, committed, early, claims, frames });
                 }
                 Err(error) => drop(answer.send(Err(error))),
             }
         }
-        let mut batch = stage.batch;
+        let batch = stage.batch;
         self.changes = changes;
         if batch.is_empty() {
             answer_durable(&self.shared, waiters);
             return;
         }
-        for claim in &mut claims {
+        for claim in waiters.iter_mut().flat_map(|waiter| &mut waiter.claims) {
             claim.claim();
         }
         let own = batch.octets().saturating_sub(copied);
         self.credit = self.credit.saturating_add(own);
         Counters::add(&self.shared.counters.octets_copied, copied);
-        let written = self.write_batch(&mut batch);
-        if let Err(error) = self.note_failure(written) {
-            answer_all(waiters.into_iter().map(|waiter| waiter.answer), &error);
-            return;
+        match self.write_batch(batch, written) {
+            Ok(()) => self.finish_batch(waiters, copied),
+            Err(trouble) => self.rescue(&trouble, waiters),
         }
-        self.finish_batch(waiters, copied);
     }
 
     /// Syncs what was written, unless nobody needs it now, and answers.
@@ -188,6 +197,7 @@ impl Committer {
         let lazy = waiters.is_empty() && copied == 0;
         if lazy {
             // It can be read, so it can be shown; whether it survives is the caller's choice.
+            read_lock(&self.shared.index).remember(&self.changes, &mut self.before);
             self.merge();
         }
         answer_durable(&self.shared, early);
@@ -195,9 +205,8 @@ impl Committer {
         if lazy && unsynced < UNSYNCED_OCTETS_MAX {
             return;
         }
-        let synced = self.sync();
-        if let Err(error) = self.note_failure(synced) {
-            answer_all(waiters.into_iter().map(|waiter| waiter.answer), &error);
+        if let Err(trouble) = self.sync() {
+            self.rescue(&trouble, waiters);
             return;
         }
         self.merge();
@@ -206,7 +215,7 @@ impl Committer {
     }
 
     /// What may only be done when all that was written is durable: it cannot be undone.
-    fn after_sync(&mut self) {
+    pub(super) fn after_sync(&mut self) {
         self.remove_freed();
         let reclaimed = self.reclaim();
         // Whoever comes next is told; the commits of this batch are durable all the same.
@@ -219,29 +228,50 @@ impl Committer {
         Batch::new(self.current.segment, self.current.seed, number, self.current.end)
     }
 
-    /// Closes and writes the batch. After an error nothing more is written, ever.
-    pub(super) fn write_batch(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        batch.close(self.current.synced)?;
-        let written = batch.write(&*self.current.file);
-        written.map_err(|error| self.failed("write", &error))?;
-        self.current.end = batch.end();
+    /// Closes and writes the batch. After an error nothing more is written to this file, ever.
+    pub(super) fn write_batch(
+        &mut self,
+        mut batch: Batch,
+        groups: Vec<GroupFrames>,
+    ) -> Result<(), Trouble> {
+        let closed = batch.close(self.current.synced);
+        let written = closed.map_err(|error| io::Error::other(error.to_string()));
+        let written = written.and_then(|()| batch.write(&*self.current.file));
+        let (end, octets) = (batch.end(), batch.octets());
+        self.unsynced.push(Unsynced { batch, groups });
+        written.map_err(|error| self.trouble("write", error))?;
+        self.current.end = end;
         let now = self.shared.io.elapsed();
         self.unsynced_since.get_or_insert(now);
         Counters::add(&self.shared.counters.batches, 1);
-        Counters::add(&self.shared.counters.octets_written, batch.octets());
+        Counters::add(&self.shared.counters.octets_written, octets);
         Ok(())
     }
 
-    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+    pub(super) fn sync(&mut self) -> Result<(), Trouble> {
         if self.current.synced == self.current.end {
             return Ok(());
         }
         let synced = self.current.file.fdatasync();
-        synced.map_err(|error| self.failed("fdatasync", &error))?;
+        synced.map_err(|error| self.trouble("fdatasync", error))?;
         Counters::add(&self.shared.counters.fsyncs, 1);
         self.current.synced = self.current.end;
         self.unsynced_since = None;
+        self.unsynced.clear();
+        self.before = Before::default();
         Ok(())
+    }
+
+    /// Makes all that was written durable, here or, when this file fails, in the next one.
+    fn sync_all(&mut self) -> Result<(), StoreError> {
+        if let Err(trouble) = self.sync() {
+            self.rescue(&trouble, Vec::new());
+        }
+        self.shared.failure().map_or(Ok(()), Err)
+    }
+
+    fn trouble(&self, action: &'static str, error: io::Error) -> Trouble {
+        Trouble { action, path: segment_path(self.current.segment), error }
     }
 
     /// Lets readers see what was written.
@@ -256,7 +286,9 @@ impl Committer {
 
     /// Removes files of large bodies whose last message is complete, durably so.
     fn remove_freed(&mut self) {
-        for id in self.freed.drain(..) {
+        let index = read_lock(&self.shared.index);
+        // What freed it may have been voided since.
+        for id in self.freed.drain(..).filter(|id| !index.bodies.contains_key(id)) {
             blob::remove(&self.shared, id.path());
         }
     }
@@ -269,7 +301,7 @@ impl Committer {
 
     fn roll(&mut self) -> Result<(), StoreError> {
         // The next header says that all here is durable.
-        self.sync()?;
+        self.sync_all()?;
         let next = self.next_header(self.current.end);
         let header = next.ok_or(StoreError::Full { resource: "segment numbers" })?;
         let io = &*self.shared.io;
@@ -300,23 +332,7 @@ impl Committer {
         }
     }
 
-    pub(super) fn failed(&self, action: &str, error: &std::io::Error) -> StoreError {
-        let path = segment_path(self.current.segment);
-        let failure = self.shared.fail(format!("{action} of {path}: {error}"));
-        self.void_unsynced();
-        failure
-    }
-
-    /// What is refused now may stand in the file all the same, and a restart would take it for
-    /// complete. So the header of a next segment, which holds nothing else, names where this one
-    /// ends, before anybody is answered. Nothing more can be done where that fails too.
-    fn void_unsynced(&self) {
-        if let Some(header) = self.next_header(self.current.synced) {
-            drop(create_segment(&*self.shared.io, &header, self.shared.spool));
-        }
-    }
-
-    fn next_header(&self, previous_end: u64) -> Option<SegmentHeader> {
+    pub(super) fn next_header(&self, previous_end: u64) -> Option<SegmentHeader> {
         Some(SegmentHeader {
             segment: self.current.segment.checked_add(1)?,
             epoch: self.shared.epoch,
@@ -336,10 +352,10 @@ impl Committer {
 }
 
 /// What failed, and how.
-type Failed = (String, std::io::Error);
+type Failed = (String, io::Error);
 
 /// Whether a file was not opened because too many are open.
-fn no_descriptors(error: &std::io::Error) -> bool {
+fn no_descriptors(error: &io::Error) -> bool {
     let numbers = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
     error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
@@ -368,7 +384,7 @@ fn begin_segment(
     let at = |action: &str| format!("{action} {path}");
     io.fsync_dir("log").map_err(|error| (at("fsync the folder of"), error))?;
     let octets = header.encode(spool).unwrap_or_default();
-    file.write_all_at(0, &[std::io::IoSlice::new(&octets)])
+    file.write_all_at(0, &[io::IoSlice::new(&octets)])
         .and_then(|()| file.fdatasync())
         .map_err(|error| (at("write"), error))?;
     let seed = header.seed(spool);
@@ -376,7 +392,7 @@ fn begin_segment(
     Ok(Current { file, segment: header.segment, seed, end, synced })
 }
 
-fn answer_durable(shared: &Shared, waiters: Vec<Waiter>) {
+pub(super) fn answer_durable(shared: &Shared, waiters: Vec<Waiter>) {
     let count = u64::try_from(waiters.len()).unwrap_or(u64::MAX);
     shared.counters.commits.fetch_add(count, Ordering::Relaxed);
     for Waiter { answer, committed, .. } in waiters {
@@ -385,7 +401,7 @@ fn answer_durable(shared: &Shared, waiters: Vec<Waiter>) {
     }
 }
 
-fn answer_all(
+pub(super) fn answer_all(
     answers: impl IntoIterator<Item = oneshot::Sender<Result<Committed, StoreError>>>,
     error: &StoreError,
 ) {

@@ -2,16 +2,19 @@
 
 use std::fmt;
 
+use futures::channel::oneshot;
 use transom_types::InternalMessageId;
 
 use super::accept::{AcceptSummary, put_accept};
 use super::batch::Encoded;
 use super::body::{Body, BodyId, Place, block_crcs};
 use super::frame::RecordType;
-use super::shared::Shared;
+use super::shared::{Group, Shared};
 use super::state::{put_admin, put_categorized, put_intent, put_settle};
+use crate::message::IngressKind;
 use crate::spool::{
-    Accept, AdminVerb, BlobClaim, Durability, Fork, Ingested, IngestedBody, Op, StoreError,
+    Accept, AdminVerb, BlobClaim, Committed, Durability, Fork, Ingested, IngestedBody, Op,
+    StoreError,
 };
 
 /// One operation, encoded.
@@ -45,16 +48,26 @@ impl fmt::Debug for Effect {
     }
 }
 
-/// All operations of one commit, and whether they are answered before the sync.
-pub(super) fn encode_ops(
+/// One commit, ready for the committer.
+pub(super) fn encode_group(
     shared: &Shared,
     ops: Vec<Op>,
     durability: Durability,
-) -> Result<(Vec<EncodedOp>, bool), StoreError> {
+) -> Result<(Group, oneshot::Receiver<Result<Committed, StoreError>>), StoreError> {
     // An Intent must survive the process, not the machine: see the crate's documentation.
     let intents = ops.iter().all(|op| matches!(op, Op::Intent { .. }));
+    let early = intents || durability == Durability::Buffered;
+    let refusable = !early && ops.iter().all(is_from_outside);
     let ops: Result<Vec<_>, _> = ops.into_iter().map(|op| encode_op(shared, op)).collect();
-    Ok((ops?, intents || durability == Durability::Buffered))
+    let ops = ops?;
+    let octets = ops.iter().fold(0u64, |sum, op| sum.saturating_add(op.frame.octets()));
+    let (answer, answered) = oneshot::channel();
+    Ok((Group { ops, octets, early, refusable, answer }, answered))
+}
+
+/// Whether somebody who still has the message waits for custody of it.
+fn is_from_outside(op: &Op) -> bool {
+    matches!(op, Op::Accept(accept) if accept.message.ingress.kind != IngressKind::Dsn)
 }
 
 fn encode_op(shared: &Shared, op: Op) -> Result<EncodedOp, StoreError> {

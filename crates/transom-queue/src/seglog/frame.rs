@@ -53,9 +53,8 @@ pub(crate) enum RecordType {
     Complete,
     Admin,
     BatchCommit,
-    /// Reserved: 9 is a note that outlives messages, 10 voids the end of a failed segment. A
-    /// program that writes them raises the format's version, for this one would not carry them
-    /// forward.
+    /// Reserved: 9 is a note that outlives messages. 10 is free: the end of a failed segment is
+    /// voided by the header of the next one.
     Other(u8),
 }
 

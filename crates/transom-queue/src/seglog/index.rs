@@ -37,6 +37,8 @@ pub(super) struct Segment {
     pub(super) bodies: u64,
     /// It holds damage that could not be set aside: it stays.
     pub(super) kept: bool,
+    /// A write to it failed: its file is never written again.
+    pub(super) failed: bool,
 }
 
 impl Segment {
@@ -319,6 +321,20 @@ impl Changes {
     }
 }
 
+/// What stood in the index before changes that readers see already and no sync covers yet.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    entries: HashMap<u64, Option<Entry>>,
+    bodies: HashMap<BodyId, Option<SharedBody>>,
+}
+
+impl Before {
+    /// The changes that take all of them back.
+    pub(super) fn into_changes(self) -> Changes {
+        Changes { entries: self.entries, bodies: self.bodies, undo: Vec::new() }
+    }
+}
+
 fn restore<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>, key: K, before: Option<V>) {
     match before {
         Some(before) => map.insert(key, before),
@@ -327,6 +343,17 @@ fn restore<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>, key: K, before: 
 }
 
 impl Index {
+    /// Notes what `changes` will replace, unless an earlier one has replaced it already.
+    pub(super) fn remember(&self, changes: &Changes, before: &mut Before) {
+        for id in changes.entries.keys() {
+            let now = || self.messages.get(id).cloned();
+            before.entries.entry(*id).or_insert_with(now);
+        }
+        for id in changes.bodies.keys() {
+            before.bodies.entry(*id).or_insert_with(|| self.bodies.get(id).cloned());
+        }
+    }
+
     /// Makes the changes visible. Gives the ids of blobs that no message has any more.
     pub(super) fn merge(&mut self, changes: &mut Changes) -> Vec<BodyId> {
         let mut freed = Vec::new();

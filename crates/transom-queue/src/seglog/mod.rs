@@ -39,6 +39,7 @@ mod segment;
 mod shared;
 mod stage;
 mod state;
+mod void;
 mod worker;
 
 #[cfg(test)]
@@ -50,7 +51,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures::channel::oneshot;
 use transom_types::InternalMessageId;
 
 pub use self::options::{Driver, OpenError, SegLogOptions, Stats};
@@ -58,13 +58,13 @@ pub use self::options::{Driver, OpenError, SegLogOptions, Stats};
 use self::blob::BlobReader;
 use self::body::{Body, Place};
 use self::driver::Engine;
-use self::encode::encode_ops;
+use self::encode::encode_group;
 use self::frame::Lsn;
 use self::index::{Entry, SharedPlace};
 use self::ingest::SegIngest;
 use self::reader::{DiskFrames, Frames, ReadError, Rebuilt, rebuild};
 use self::recovery::{Recovered, recover};
-use self::shared::{Group, Shared};
+use self::shared::Shared;
 use self::stage::store_error;
 use crate::dir_io::DirIo;
 use crate::io::{LockGuard, SpoolIo};
@@ -242,14 +242,12 @@ impl Spool for SegLog {
     }
 
     async fn commit(&self, ops: Vec<Op>, durability: Durability) -> Result<Committed, StoreError> {
-        let (ops, early) = encode_ops(&self.shared, ops, durability)?;
-        let octets = ops.iter().fold(0u64, |sum, op| sum.saturating_add(op.frame.octets()));
-        let limit = self.shared.options.group_octets_max;
+        let (group, answered) = encode_group(&self.shared, ops, durability)?;
+        let (octets, limit) = (group.octets, self.shared.options.group_octets_max);
         if octets > limit {
             return Err(StoreError::TooLarge { octets, limit });
         }
-        let (answer, answered) = oneshot::channel();
-        self.engine.submit(&self.shared, Group { ops, octets, early, answer });
+        self.engine.submit(&self.shared, group);
         answered.await.unwrap_or_else(|_| Err(driver::closed()))
     }
 

@@ -127,6 +127,8 @@ pub struct Stats {
     pub segments_reclaimed: u64,
     /// Messages that could not be carried forward because the disk damaged them; set aside.
     pub quarantined: u64,
+    /// Segments whose end was voided because a write or sync of it failed.
+    pub voided: u64,
     /// Open messages now.
     pub messages: u64,
     /// Segments now.

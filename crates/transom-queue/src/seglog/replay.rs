@@ -273,7 +273,7 @@ pub(super) fn write_again(
     Ok(())
 }
 
-fn write_frame_again(
+pub(super) fn write_frame_again(
     stage: &mut Stage<'_>,
     bodies: &mut HashMap<BodyId, Lsn>,
     frame: Frame,

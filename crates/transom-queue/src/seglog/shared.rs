@@ -53,6 +53,9 @@ pub(super) struct Group {
     pub(super) octets: u64,
     /// Answered after the write, not only after the sync.
     pub(super) early: bool,
+    /// Who waits for it has the message still, so that it may be refused when the disk fails.
+    /// All else is kept: nobody would do it again.
+    pub(super) refusable: bool,
     pub(super) answer: oneshot::Sender<Result<Committed, StoreError>>,
 }
 
@@ -156,6 +159,7 @@ impl Shared {
             octets_copied: get(&self.counters.octets_copied),
             segments_reclaimed: get(&self.counters.segments_reclaimed),
             quarantined: get(&self.counters.quarantined),
+            voided: get(&self.counters.voided),
             messages: count(index.messages.len()),
             segments: count(index.segments.len()),
             log_octets: index.log_octets(),
@@ -173,6 +177,7 @@ pub(super) struct Counters {
     pub(super) octets_copied: AtomicU64,
     pub(super) segments_reclaimed: AtomicU64,
     pub(super) quarantined: AtomicU64,
+    pub(super) voided: AtomicU64,
 }
 
 impl Counters {

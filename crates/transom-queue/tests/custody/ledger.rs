@@ -30,7 +30,8 @@ pub(crate) struct Ledger {
     soft: Vec<Commit>,
     /// The commit that was never answered: all of it happened or nothing.
     pending: Option<Commit>,
-    /// A write or sync failed: what was not synced before may be lost with it.
+    /// A write or sync failed and the store could not write again what it had lost: that may
+    /// include what no sync had covered before.
     shaken: bool,
 }
 
@@ -75,10 +76,14 @@ impl Ledger {
         Ok(commit)
     }
 
+    /// The disk failed and the store's life ended before it had cured that.
+    pub(crate) fn shake(&mut self) {
+        self.shaken = true;
+    }
+
     /// The store answered the last commit with an error for good: it must never happen.
     pub(crate) fn forget_pending(&mut self) {
         self.pending = None;
-        self.shaken = true;
     }
 
     fn op(

@@ -52,15 +52,18 @@ fn run(seed: u64, actions: &[Action]) {
             Action::FailWithin(k, error) => {
                 sim.fs.fail_at(sim.fs.counts().total() + k, error);
                 if sim.run(&mut workload, 12).is_err() {
-                    // Whatever it was, the process ends, and what it refused must not come back.
-                    sim.ledger.forget_pending();
+                    // Whatever it was, what it refused must not come back, also when life goes on.
+                    sim.forget_refused();
+                    if sim.run(&mut workload, 3).is_err() {
+                        sim.forget_refused();
+                    }
                 }
                 sim.crash(CrashKind::Kill);
             }
             Action::Room(octets) => {
                 sim.fs.set_octets_max(Some(sim.fs.octets() + octets));
                 if sim.run(&mut workload, 12).is_err() {
-                    sim.ledger.forget_pending();
+                    sim.forget_refused();
                 }
                 sim.fs.set_octets_max(None);
                 sim.crash(CrashKind::Kill);

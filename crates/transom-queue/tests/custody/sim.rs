@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use transom_queue::testing::{CrashKind, SimFs};
-use transom_queue::{Driver, Durability, SegLog, SegLogOptions};
+use transom_queue::{Driver, Durability, SegLog, SegLogOptions, SpoolHealth};
 
 use crate::ledger::{End, Ledger, Opened, Refused};
 use crate::model::{Commit, Step};
@@ -68,6 +68,19 @@ impl Sim {
     ) -> Result<Commit, Refused> {
         let store = self.store.as_ref().expect("a process");
         self.ledger.commit(&*store.spool, steps, durability)
+    }
+
+    /// The last commit was refused for good.
+    pub(crate) fn forget_refused(&mut self) {
+        self.ledger.forget_pending();
+        if self.is_failed() {
+            self.ledger.shake();
+        }
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        let store = self.store.as_ref().expect("a process");
+        matches!(store.spool.health(), SpoolHealth::Failed { .. })
     }
 
     pub(crate) fn commit(&mut self, step: Step) -> Commit {

@@ -56,7 +56,7 @@ async fn failing_disk_is_a_451_and_loses_nothing_that_was_taken() {
     let transport =
         node(&events, &mailbox).store(seg_log(&disk)).suspend_delivery(true).start().await.unwrap();
     submit(address(&transport), FROM, &["kept@contoso.example"], "kept").await;
-    disk.fail_fdatasync_at(disk.counts().fdatasync + 1);
+    disk.fail_fdatasync_from(disk.counts().fdatasync + 1);
     let mut client = Client::ready(address(&transport)).await;
     let reply = client.submit(FROM, &[TO], &message("lost")).await;
     assert!(reply.starts_with("451 4.3.0"), "{reply}");
@@ -77,13 +77,31 @@ async fn failing_disk_is_a_451_and_loses_nothing_that_was_taken() {
 }
 
 #[tokio::test]
+async fn disk_that_fails_once_refuses_one_message_and_goes_on() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let disk = SimFs::new(4);
+    let transport = node(&events, &mailbox).store(seg_log(&disk)).start().await.unwrap();
+    disk.fail_fdatasync_at(disk.counts().fdatasync + 1);
+    let mut client = Client::ready(address(&transport)).await;
+    let reply = client.submit(FROM, &[TO], &message("again")).await;
+    assert!(reply.starts_with("451 4.3.0"), "{reply}");
+    let reply = client.submit(FROM, &[TO], &message("again")).await;
+    assert!(reply.starts_with("250 2.6.0"), "{reply}");
+    mailbox.read(TO).await;
+    events.wait(EventId::Deliver, 1).await;
+    drop(client);
+    let report = transport.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.spool.unwrap().voided, 1);
+}
+
+#[tokio::test]
 async fn outcome_that_cannot_be_written_down_does_not_hold_up_the_stop() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
     let disk = SimFs::new(3);
     let transport =
         node(&events, &mailbox).store(seg_log(&disk)).suspend_delivery(true).start().await.unwrap();
     submit(address(&transport), FROM, &[TO], "doubt").await;
-    disk.fail_fdatasync_at(disk.counts().fdatasync + 1);
+    disk.fail_fdatasync_from(disk.counts().fdatasync + 1);
     transport.resume_delivery().await.unwrap();
     mailbox.read(TO).await;
     let failed = async || matches!(transport.spool_health(), SpoolHealth::Failed { .. });

@@ -85,7 +85,7 @@ impl SpoolFile for SimFile {
         let mut guard = self.fs.machine()?;
         let machine = &mut *guard;
         let verdict = machine.begin(OpKind::Fdatasync);
-        let fails = machine.sync_fails_at == Some(machine.counts.fdatasync);
+        let fails = machine.sync_fails.contains(&machine.counts.fdatasync);
         let lies = machine.fdatasync_lies;
         let inode = machine.inodes.get_mut(&self.inode).ok_or_else(|| gone(&self.path))?;
         match verdict {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
+use std::ops::Range;
 
 use super::inode::{Inode, SectorFate};
 use super::names::{Change, Place, Tree, closed_under_loss, split_for_sync};
@@ -47,7 +48,7 @@ pub(super) struct Machine {
     pub(super) counts: OpCounts,
     pub(super) crash_at: Option<u64>,
     pub(super) fail_at: Option<(u64, ErrorKind)>,
-    pub(super) sync_fails_at: Option<u64>,
+    pub(super) sync_fails: Range<u64>,
     pub(super) fdatasync_lies: bool,
     pub(super) fsync_dir_lies: bool,
     pub(super) rng: Rng,
@@ -71,7 +72,7 @@ impl Machine {
             counts: OpCounts::default(),
             crash_at: None,
             fail_at: None,
-            sync_fails_at: None,
+            sync_fails: 0..0,
             fdatasync_lies: false,
             fsync_dir_lies: false,
             rng: Rng::new(seed),
@@ -207,7 +208,7 @@ impl Machine {
         self.crashed = false;
         self.crash_at = None;
         self.fail_at = None;
-        self.sync_fails_at = None;
+        self.sync_fails = 0..0;
         self.lock = None;
     }
 

@@ -169,7 +169,12 @@ impl SimFs {
 
     /// The sync of a file with this number fails; later ones say that all is well.
     pub fn fail_fdatasync_at(&self, number: u64) {
-        self.any_life().sync_fails_at = Some(number);
+        self.any_life().sync_fails = number..number.saturating_add(1);
+    }
+
+    /// The sync of a file with this number fails, and all later ones do.
+    pub fn fail_fdatasync_from(&self, number: u64) {
+        self.any_life().sync_fails = number..u64::MAX;
     }
 
     /// From now on `fdatasync` says that all is well and does nothing. For tests of tests: a check
