@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use transom_connector::{ReceiveTls, Rights};
 use transom_smtp::sasl::Channel;
@@ -90,7 +90,9 @@ fn server_config(
     let defaults = ServerLimits::default();
     // What bounds a source does not bind a program on this very host.
     let loopback = peer.ip().to_canonical().is_loopback();
+    let error_delay = if loopback { Duration::ZERO } else { defaults.error_delay };
     let session_limits = defaults
+        .with_error_delay(error_delay, defaults.error_delay_max)
         .with_transactions_max(if loopback { u32::MAX } else { defaults.transactions_max })
         .with_recipients_max(limits.recipients_max)
         .with_errors_max(limits.protocol_errors_max)
