@@ -1,9 +1,10 @@
 //! What the application's answers do.
 
+use std::sync::Arc;
+
 use transom_types::{Reply, ReplyCode};
 
-use super::replies::Fixed;
-use super::{Answer, Close, Open, ServerSession, State, Transaction, Turn, replies};
+use super::{Answer, Close, FixedReply, Open, ServerSession, State, Transaction, Turn};
 use crate::codec::data::ContentDecoder;
 use crate::codec::ehlo::{Capabilities, SizeLimit};
 
@@ -28,7 +29,7 @@ impl ServerSession {
             Answer::Default => None,
             Answer::Verdict(verdict) => return self.judged(*verdict, input, out),
             Answer::Restart(_) if !input.is_empty() => {
-                return self.close(replies::PIPELINING, Close::Pipelining, out);
+                return self.close(FixedReply::Pipelining, Close::Pipelining, out);
             }
             Answer::Restart(with) => {
                 if let Open::Xclient { address } = open {
@@ -47,13 +48,13 @@ impl ServerSession {
         if !input.is_empty() {
             match open {
                 Open::Connect => {
-                    return self.close(replies::EARLY_TALKER, Close::EarlyTalker, out);
+                    return self.close(FixedReply::EarlyTalker, Close::EarlyTalker, out);
                 }
                 Open::Authenticate { .. }
                 | Open::Hello { .. }
                 | Open::Data
                 | Open::Xclient { .. } => {
-                    return self.close(replies::PIPELINING, Close::Pipelining, out);
+                    return self.close(FixedReply::Pipelining, Close::Pipelining, out);
                 }
                 _ => {}
             }
@@ -74,7 +75,12 @@ impl ServerSession {
         match open {
             // [RFC 5321 §3.1] a session that is refused by 5yz still waits for QUIT.
             Open::Connect => self.state = State::Refused,
-            Open::Mail { .. } | Open::Rcpt => self.begin_aftermath(),
+            Open::Mail { .. } => self.begin_aftermath(),
+            Open::Rcpt => {
+                self.begin_aftermath();
+                let delay = self.tarpit(&reply);
+                return self.say_late(reply, delay, out);
+            }
             Open::Data => {
                 self.drop_transaction();
                 self.begin_aftermath();
@@ -98,28 +104,30 @@ impl ServerSession {
     }
 
     fn granted(&mut self, open: Open, reply: Option<Reply>, out: &mut Vec<u8>) {
-        let usual = |fixed: Fixed| reply.clone().unwrap_or_else(|| fixed.reply());
+        let config = Arc::clone(&self.config);
+        let usual =
+            |fixed: FixedReply| reply.clone().unwrap_or_else(|| config.replies.reply(fixed));
         let reply = match open {
             Open::Connect => {
                 self.state = State::Greeted;
-                reply.unwrap_or_else(|| self.greeting())
+                reply.unwrap_or_else(|| config.greeting_at(None))
             }
             Open::Hello { esmtp } => return self.identified(esmtp, reply.as_ref(), out),
             Open::Mail { smtputf8, binary } => {
                 self.state = State::Envelope;
                 self.transaction = Transaction::new(smtputf8, binary);
                 self.aftermath = 0;
-                usual(replies::SENDER_OK)
+                usual(FixedReply::SenderOk)
             }
             Open::Rcpt => {
                 self.transaction.recipients = self.transaction.recipients.saturating_add(1);
-                usual(replies::RECIPIENT_OK)
+                usual(FixedReply::RecipientOk)
             }
             Open::Data => {
                 self.state = State::Data;
                 self.transaction.decoder = ContentDecoder::for_data(self.config.bare_newline);
                 self.clock.begin_content(&self.config.limits);
-                reply.unwrap_or_else(replies::start_mail_input)
+                usual(FixedReply::StartMailInput)
             }
             Open::Bdat { octets, last } => {
                 self.transaction.decoder = ContentDecoder::for_chunks(self.config.bare_newline);
@@ -129,16 +137,16 @@ impl ServerSession {
             Open::EndOfData => {
                 self.state = State::Identified;
                 self.junk = 0;
-                usual(replies::QUEUED)
+                usual(FixedReply::Queued)
             }
-            Open::Etrn => usual(replies::QUEUING_STARTED),
-            Open::Expn => usual(replies::CANNOT_EXPAND),
-            Open::Extension | Open::Xforward => usual(replies::NOOP),
-            Open::Vrfy => usual(replies::CANNOT_VERIFY),
+            Open::Etrn => usual(FixedReply::QueuingStarted),
+            Open::Expn => usual(FixedReply::CannotExpand),
+            Open::Extension | Open::Xforward => usual(FixedReply::Ok),
+            Open::Vrfy => usual(FixedReply::CannotVerify),
             // [Postfix XCLIENT] the greeting that follows is the reply.
             Open::Xclient { address } => return self.begin_anew(address, None),
             // It is answered by a verdict, or refused.
-            Open::Authenticate { .. } => usual(replies::AUTHENTICATION_UNAVAILABLE),
+            Open::Authenticate { .. } => usual(FixedReply::AuthenticationUnavailable),
         };
         self.say_times(&reply, self.replies_to(open), out);
     }
@@ -179,18 +187,19 @@ impl ServerSession {
         self.state = State::Identified;
         self.aftermath = 0;
         self.esmtp = esmtp;
-        let first = reply.and_then(|reply| reply.lines().next());
-        let first = first.unwrap_or(self.config.name.as_str());
+        let (config, address) = (&self.config, self.client_address);
+        let address = address.map(|address| address.to_canonical().to_string());
+        let own = reply.and_then(|reply| reply.lines().next());
+        let usual = config.replies.filled(
+            FixedReply::Hello,
+            &[("{name}", Some(config.name.as_str())), ("{address}", address.as_deref())],
+        );
+        let first = own.unwrap_or_else(|| usual.lines().next().unwrap_or_default());
         if esmtp {
-            self.say(&self.capabilities().to_reply(first), out);
+            self.say(&config.replies.in_order(self.capabilities().to_reply(first)), out);
         } else {
             self.say(&Reply::bare(ReplyCode::OK, first.to_owned()), out);
         }
-    }
-
-    fn greeting(&self) -> Reply {
-        let text = format!("{} {}", self.config.name, self.config.greeting);
-        Reply::bare(ReplyCode::READY, text)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use transom_types::{Principal, Reply, Secret, Severity};
 
-use super::replies::Fixed;
 use super::{
-    Answer, ApiMisuse, Close, Event, Notice, Open, Output, ServerSession, State, Turn, replies,
+    Answer, ApiMisuse, Close, Event, FixedReply, Notice, Open, Output, ServerSession, State, Turn,
 };
 use crate::sasl::{
     Channel, LINE_OCTETS_MAX, Question, ServerContext, ServerExchange, ServerStep, Verdict, decode,
@@ -84,12 +83,12 @@ impl ServerSession {
     }
 
     /// A line was too long. An exchange ends with it.
-    pub(super) fn too_long(&mut self) -> Fixed {
+    pub(super) fn too_long(&mut self) -> FixedReply {
         if self.state != State::Authenticating {
-            return replies::LINE_TOO_LONG;
+            return FixedReply::LineTooLong;
         }
         self.cancel_authentication();
-        replies::RESPONSE_TOO_LONG
+        FixedReply::ResponseTooLong
     }
 
     /// Ends an exchange, where there is one.
@@ -108,20 +107,23 @@ impl ServerSession {
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
         if let Some(refusal) = self.auth_refusal() {
-            return self.error(&refusal.reply(), out);
+            return self.error(refusal, out);
         }
         let offered = self.mechanisms_offered();
         let Some(found) = self.config.auth.find(mechanism) else {
-            return self.error(&replies::MECHANISM_UNKNOWN.reply(), out);
+            return self.error(FixedReply::MechanismUnknown, out);
         };
         if !offered.contains(&found.name()) {
             let needs_tls = !self.config.auth.may_use(found.as_ref(), self.tls);
-            let refusal =
-                if needs_tls { replies::MECHANISM_NEEDS_TLS } else { replies::MECHANISM_UNKNOWN };
-            return self.error(&refusal.reply(), out);
+            let refusal = if needs_tls {
+                FixedReply::MechanismNeedsTls
+            } else {
+                FixedReply::MechanismUnknown
+            };
+            return self.error(refusal, out);
         }
         let initial = match initial.map(|text| decode(text.as_bytes())) {
-            Some(None) => return self.error(&replies::RESPONSE_MALFORMED.reply(), out),
+            Some(None) => return self.error(FixedReply::ResponseMalformed, out),
             decoded => decoded.flatten(),
         };
         let nothing = Channel::default();
@@ -133,17 +135,17 @@ impl ServerSession {
         self.exchange_step(step, out)
     }
 
-    fn auth_refusal(&self) -> Option<Fixed> {
+    fn auth_refusal(&self) -> Option<FixedReply> {
         match self.state {
-            State::Envelope | State::Chunks => Some(replies::IN_TRANSACTION),
-            State::Identified if !self.esmtp => Some(replies::SEND_HELLO),
+            State::Envelope | State::Chunks => Some(FixedReply::InTransaction),
+            State::Identified if !self.esmtp => Some(FixedReply::SendHello),
             State::Identified if self.config.auth.mechanisms.is_empty() => {
-                Some(replies::NOT_IMPLEMENTED)
+                Some(FixedReply::AuthNotOffered)
             }
-            State::Identified if self.needs_tls() => Some(replies::NEED_TLS),
-            State::Identified if self.principal.is_some() => Some(replies::ALREADY_AUTHENTICATED),
+            State::Identified if self.needs_tls() => Some(FixedReply::NeedTls),
+            State::Identified if self.principal.is_some() => Some(FixedReply::AlreadyAuthenticated),
             State::Identified => None,
-            _ => Some(replies::SEND_HELLO),
+            _ => Some(FixedReply::SendHello),
         }
     }
 
@@ -156,16 +158,16 @@ impl ServerSession {
     ) -> Turn<'i> {
         // Each line has its reply, which the client awaits.
         if !behind.is_empty() {
-            return self.close(replies::PIPELINING, Close::Pipelining, out);
+            return self.close(FixedReply::Pipelining, Close::Pipelining, out);
         }
         // [RFC 4954 §4] a lone asterisk cancels.
         if line == b"*" {
             self.cancel_authentication();
-            return self.error(&replies::AUTHENTICATION_CANCELLED.reply(), out);
+            return self.error(FixedReply::AuthenticationCancelled, out);
         }
         let Some(response) = decode(line) else {
             self.cancel_authentication();
-            return self.error(&replies::RESPONSE_MALFORMED.reply(), out);
+            return self.error(FixedReply::ResponseMalformed, out);
         };
         let Some(authentication) = &mut self.authentication else { return Turn::consumed(0) };
         let step = authentication.exchange.respond(Some(response.expose()));
@@ -180,7 +182,7 @@ impl ServerSession {
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
         if !input.is_empty() {
-            return self.close(replies::PIPELINING, Close::Pipelining, out);
+            return self.close(FixedReply::Pipelining, Close::Pipelining, out);
         }
         let Some(authentication) = &mut self.authentication else { return Turn::consumed(0) };
         let step = authentication.exchange.decide(verdict);
@@ -203,16 +205,18 @@ impl ServerSession {
             ServerStep::Granted(principal) => {
                 self.cancel_authentication();
                 self.principal = Some(principal);
-                self.say(&replies::AUTHENTICATED.reply(), out);
+                self.say_fixed(FixedReply::Authenticated, out);
                 Turn::output(Output::Notice(Notice::Authenticated))
             }
-            ServerStep::Denied => self.authentication_refused(replies::CREDENTIALS_INVALID.reply()),
+            ServerStep::Denied => {
+                self.authentication_refused(self.fixed(FixedReply::CredentialsInvalid))
+            }
             ServerStep::Malformed => {
                 self.cancel_authentication();
-                self.error(&replies::RESPONSE_MALFORMED.reply(), out)
+                self.error(FixedReply::ResponseMalformed, out)
             }
             ServerStep::Unavailable => {
-                self.authentication_refused(replies::AUTHENTICATION_UNAVAILABLE.reply())
+                self.authentication_refused(self.fixed(FixedReply::AuthenticationUnavailable))
             }
         }
     }
@@ -237,7 +241,7 @@ impl ServerSession {
     /// Tells of the failure when its time has come.
     pub(super) fn tell_failure<'i>(&mut self, input: &[u8], out: &mut Vec<u8>) -> Turn<'i> {
         if !input.is_empty() {
-            return self.close(replies::PIPELINING, Close::Pipelining, out);
+            return self.close(FixedReply::Pipelining, Close::Pipelining, out);
         }
         if self.eof {
             return Turn::output(self.closed(Close::PeerClosed));
@@ -251,10 +255,10 @@ impl ServerSession {
         };
         self.clock.restart_command(&self.config.limits);
         if self.logon_failures >= self.config.limits.logon_failures_max {
-            return self.close(replies::TOO_MANY_LOGON_FAILURES, Close::LogonFailures, out);
+            return self.close(FixedReply::TooManyLogonFailures, Close::LogonFailures, out);
         }
         self.state = State::Identified;
-        let unavailable = || replies::AUTHENTICATION_UNAVAILABLE.reply();
+        let unavailable = || self.fixed(FixedReply::AuthenticationUnavailable);
         let reply = authentication.failure.map_or_else(unavailable, |failure| failure.reply);
         self.say(&reply, out);
         Turn::consumed(0)

@@ -1,25 +1,29 @@
 //! What a client may do wrong, or for nothing, and how often.
 
-use transom_types::Reply;
+use std::time::Duration;
 
-use super::replies::Fixed;
-use super::{Close, ServerSession, State, Turn, replies};
+use transom_types::{Reply, Severity};
+
+use super::{Close, FixedReply, LateReply, Output, ServerSession, State, Turn};
 
 impl ServerSession {
     /// A command that moves no mail.
-    pub(super) fn chatter<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
+    pub(super) fn chatter<'i>(&mut self, reply: FixedReply, out: &mut Vec<u8>) -> Turn<'i> {
         if let Some(turn) = self.junk(out) {
             return turn;
         }
-        self.say(reply, out);
+        self.say_fixed(reply, out);
         Turn::consumed(0)
     }
 
     pub(super) fn out_of_order<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
+        let errors = self.errors;
         if let Some(turn) = self.count_out_of_order(out) {
             return turn;
         }
-        self.say(&needed(self.state).reply(), out);
+        let counted = self.errors > errors;
+        let reply = self.fixed(needed(self.state));
+        self.say_late(reply, self.error_delay(counted), out);
         Turn::consumed(0)
     }
 
@@ -41,12 +45,55 @@ impl ServerSession {
     }
 
     /// Says what the peer did wrong, and ends the session when it was once too often.
-    pub(super) fn error<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
+    pub(super) fn error<'i>(&mut self, reply: FixedReply, out: &mut Vec<u8>) -> Turn<'i> {
+        self.error_with(self.fixed(reply), out)
+    }
+
+    pub(super) fn error_with<'i>(&mut self, reply: Reply, out: &mut Vec<u8>) -> Turn<'i> {
         if let Some(turn) = self.count_error(out) {
             return turn;
         }
-        self.say(reply, out);
+        self.say_late(reply, self.error_delay(true), out);
         Turn::consumed(0)
+    }
+
+    /// How long the reply to the last error takes: longer with each.
+    fn error_delay(&self, counted: bool) -> Duration {
+        let limits = &self.config.limits;
+        let errors = if counted { self.errors } else { 0 };
+        limits.error_delay.saturating_mul(errors).min(limits.error_delay_max)
+    }
+
+    /// How long a refused recipient waits.
+    pub(super) fn tarpit(&self, refusal: &Reply) -> Duration {
+        let hunts = refusal.code().severity() == Severity::PermanentNegative;
+        match self.principal {
+            None if hunts => self.config.limits.tarpit_interval,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Says it after so long. Nothing more is read until then.
+    pub(super) fn say_late(&mut self, reply: Reply, delay: Duration, out: &mut Vec<u8>) {
+        if delay.is_zero() {
+            self.say(&reply, out);
+        } else {
+            self.late_reply = Some(LateReply { due: self.clock.in_future(delay), reply });
+        }
+    }
+
+    /// Nobody waits for the peer that has ended its side, or in a server that shuts down.
+    pub(super) fn say_when_due<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
+        let at_once = self.eof || self.draining;
+        let due = self.late_reply.take_if(|late| at_once || self.clock.has_come(late.due));
+        match due {
+            Some(late) => {
+                self.clock.restart_command(&self.config.limits);
+                self.say(&late.reply, out);
+                Turn::consumed(0)
+            }
+            None => Turn::output(Output::Wait(self.late_reply.as_ref().and_then(|late| late.due))),
+        }
     }
 
     pub(super) fn count_error<'i>(&mut self, out: &mut Vec<u8>) -> Option<Turn<'i>> {
@@ -57,22 +104,22 @@ impl ServerSession {
             None => limits.errors_max,
         };
         let over = self.errors > max;
-        over.then(|| self.close(replies::TOO_MANY_ERRORS, Close::Errors, out))
+        over.then(|| self.close(FixedReply::TooManyErrors, Close::Errors, out))
     }
 
     pub(super) fn junk<'i>(&mut self, out: &mut Vec<u8>) -> Option<Turn<'i>> {
         self.junk = self.junk.saturating_add(1);
         let over = self.junk > self.config.limits.junk_max;
-        over.then(|| self.close(replies::TOO_MUCH_JUNK, Close::Junk, out))
+        over.then(|| self.close(FixedReply::TooMuchJunk, Close::Junk, out))
     }
 }
 
 /// What a command out of order should have waited for.
-pub(super) fn needed(state: State) -> Fixed {
+pub(super) fn needed(state: State) -> FixedReply {
     match state {
-        State::Identified => replies::NEED_MAIL,
-        State::Envelope => replies::NEED_RCPT,
-        State::Chunks => replies::CHUNKS_BEGUN,
-        _ => replies::SEND_HELLO,
+        State::Identified => FixedReply::NeedMail,
+        State::Envelope => FixedReply::NeedRcpt,
+        State::Chunks => FixedReply::ChunksBegun,
+        _ => FixedReply::SendHello,
     }
 }

@@ -4,8 +4,7 @@ use memchr::memchr;
 use transom_types::Reply;
 
 use super::budget::needed;
-use super::replies::Fixed;
-use super::{Close, Event, Open, Output, ServerSession, SkippedChunk, State, Turn, replies};
+use super::{Close, Event, FixedReply, Open, Output, ServerSession, SkippedChunk, State, Turn};
 use crate::Protocol;
 use crate::codec::data::BareNewline;
 use crate::codec::{Argument, Command, CommandError, HelloName, InitialResponse};
@@ -18,17 +17,17 @@ impl ServerSession {
     pub(super) fn command_line<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
         if self.state != State::Chunks {
             if self.draining {
-                return self.close(replies::SHUTDOWN, Close::Shutdown, out);
+                return self.close(FixedReply::Shutdown, Close::Shutdown, out);
             }
             if self.clock.session_is_over() {
-                return self.close(replies::TIMEOUT, Close::Timeout, out);
+                return self.close(FixedReply::SessionTimeout, Close::Timeout, out);
             }
         }
         let octets_max = self.line_octets_max(input);
         let Some(at) = memchr(b'\n', input) else {
             if (self.skipping_line || input.len() >= octets_max) && !input.is_empty() {
                 if !self.skipping_line && announces_chunk(input) {
-                    return self.lose_chunk(&replies::LINE_TOO_LONG.reply(), out);
+                    return self.lose_chunk(&self.fixed(FixedReply::LineTooLong), out);
                 }
                 self.skipping_line = true;
                 return Turn::consumed(input.len());
@@ -45,7 +44,7 @@ impl ServerSession {
         let turn = if self.skipping_line || line.len() > octets_max {
             let begins_here = !std::mem::take(&mut self.skipping_line);
             let reply = self.too_long();
-            self.bad_line(if begins_here { line } else { &[] }, &reply.reply(), out)
+            self.bad_line(if begins_here { line } else { &[] }, self.fixed(reply), out)
         } else {
             self.line(line, behind, out)
         };
@@ -58,7 +57,7 @@ impl ServerSession {
             (line, self.config.bare_newline)
         else {
             self.cancel_authentication();
-            return self.bad_line(line, &replies::LINE_END.reply(), out);
+            return self.bad_line(line, self.fixed(FixedReply::LineEnd), out);
         };
         if self.state == State::Authenticating {
             return self.response(line, behind, out);
@@ -70,8 +69,12 @@ impl ServerSession {
     }
 
     /// A line that is no command as it stands.
-    fn bad_line<'i>(&mut self, line: &[u8], reply: &Reply, out: &mut Vec<u8>) -> Turn<'i> {
-        if announces_chunk(line) { self.lose_chunk(reply, out) } else { self.error(reply, out) }
+    fn bad_line<'i>(&mut self, line: &[u8], reply: Reply, out: &mut Vec<u8>) -> Turn<'i> {
+        if announces_chunk(line) {
+            self.lose_chunk(&reply, out)
+        } else {
+            self.error_with(reply, out)
+        }
     }
 
     /// What follows could be content; reading it as commands would be smuggling.
@@ -81,28 +84,32 @@ impl ServerSession {
     }
 
     fn no_command<'i>(&mut self, line: &[u8], wrong: &CommandError, out: &mut Vec<u8>) -> Turn<'i> {
+        let reply = match FixedReply::to_error(wrong) {
+            Some(fixed) => self.fixed(fixed),
+            None => wrong.reply(),
+        };
         match wrong {
-            CommandError::ChunkLength => self.lose_chunk(&wrong.reply(), out),
+            CommandError::ChunkLength => self.lose_chunk(&reply, out),
             CommandError::UnknownVerb { verb } if FOREIGN_VERBS.contains(&verb.as_ref()) => {
-                self.say(&wrong.reply(), out);
+                self.say(&reply, out);
                 Turn::output(self.closed(Close::Errors))
             }
             CommandError::ForwardPath(_) | CommandError::ReversePath(_) => {
                 self.begin_aftermath();
-                self.error(&wrong.reply(), out)
+                self.error_with(reply, out)
             }
-            _ => self.bad_line(line, &wrong.reply(), out),
+            _ => self.bad_line(line, reply, out),
         }
     }
 
     fn command<'i>(&mut self, command: Command<'_>, behind: &[u8], out: &mut Vec<u8>) -> Turn<'i> {
         if !behind.is_empty() && self.must_wait_behind(&command) {
-            return self.close(replies::PIPELINING, Close::Pipelining, out);
+            return self.close(FixedReply::Pipelining, Close::Pipelining, out);
         }
         match command {
-            Command::Quit => self.close(replies::BYE, Close::Quit, out),
+            Command::Quit => self.close(FixedReply::Quit, Close::Quit, out),
             Command::Bdat { octets, last } => self.bdat(octets, last, out),
-            _ if self.state == State::Refused => self.error(&replies::ONLY_QUIT.reply(), out),
+            _ if self.state == State::Refused => self.error(FixedReply::OnlyQuit, out),
             Command::Auth { mechanism, initial_response } => {
                 let initial = initial_response.as_ref().map(InitialResponse::base64);
                 self.auth(mechanism.as_str(), initial, out)
@@ -115,7 +122,7 @@ impl ServerSession {
             Command::Data => self.data_command(out),
             Command::Rset => self.rset(out),
             Command::StartTls => self.starttls(out),
-            Command::Vrfy { .. } if self.needs_tls() => self.error(&replies::NEED_TLS.reply(), out),
+            Command::Vrfy { .. } if self.needs_tls() => self.error(FixedReply::NeedTls, out),
             Command::Vrfy { argument } => match self.junk(out) {
                 Some(turn) => turn,
                 None => self.ask(Open::Vrfy, Event::Vrfy { argument: argument.into_owned() }),
@@ -127,8 +134,8 @@ impl ServerSession {
             }
             Command::Xclient { attributes } => self.xclient(attributes, out),
             Command::Xforward { attributes } => self.xforward(attributes, out),
-            Command::Help { .. } => self.chatter(&replies::help(), out),
-            Command::Noop => self.chatter(&replies::NOOP.reply(), out),
+            Command::Help { .. } => self.chatter(self.help(), out),
+            Command::Noop => self.chatter(FixedReply::Ok, out),
         }
     }
 
@@ -159,7 +166,7 @@ impl ServerSession {
         // [RFC 2033 §4.1] LMTP has LHLO in the place of EHLO and HELO, and each gets 500 where it
         // does not belong.
         if protocol != self.config.protocol {
-            return self.error(&replies::OTHER_PROTOCOL.reply(), out);
+            return self.error(FixedReply::OtherProtocol, out);
         }
         if self.state != State::Greeted
             && let Some(turn) = self.junk(out)
@@ -173,7 +180,7 @@ impl ServerSession {
         if self.state == State::Envelope && self.transaction.recipients > 0 {
             // [RFC 3030 §3] DATA cannot carry what BINARYMIME lets in.
             if self.transaction.binary {
-                return self.error(&replies::BINARY_NEEDS_BDAT.reply(), out);
+                return self.error(FixedReply::BinaryNeedsBdat, out);
             }
             self.ask(Open::Data, Event::Data)
         } else {
@@ -194,28 +201,29 @@ impl ServerSession {
             return self.close(refusal, Close::Framing, out);
         }
         // Only what ends the content of an open transaction has a reply for each recipient.
-        let times = if refusal == replies::TOO_LARGE { self.replies_to_content(last) } else { 1 };
-        if refusal == replies::TOO_LARGE {
+        let times =
+            if refusal == FixedReply::MessageTooLarge { self.replies_to_content(last) } else { 1 };
+        if refusal == FixedReply::MessageTooLarge {
             self.drop_transaction();
             self.begin_aftermath();
         } else if let Some(turn) = self.count_out_of_order(out) {
             return turn;
         }
-        self.skip(octets, refusal.reply(), times);
+        self.skip(octets, self.fixed(refusal), times);
         Turn::consumed(0)
     }
 
-    fn bdat_refusal(&self, octets: u64) -> Option<Fixed> {
+    fn bdat_refusal(&self, octets: u64) -> Option<FixedReply> {
         let content_may_come = self.state == State::Chunks
             || (self.state == State::Envelope && self.transaction.recipients > 0);
         if self.state == State::Refused {
-            Some(replies::ONLY_QUIT)
+            Some(FixedReply::OnlyQuit)
         } else if !(self.config.extensions.chunking && self.esmtp) {
-            Some(replies::NOT_IMPLEMENTED)
+            Some(FixedReply::NotImplemented)
         } else if !content_may_come {
             Some(needed(self.state))
         } else if self.above_size(octets) {
-            Some(replies::TOO_LARGE)
+            Some(FixedReply::MessageTooLarge)
         } else {
             None
         }
@@ -225,6 +233,13 @@ impl ServerSession {
     pub(super) fn skip(&mut self, octets: u64, reply: Reply, times: u32) {
         self.clock.begin_content(&self.config.limits);
         self.skipped_chunk = Some(SkippedChunk { left: octets, reply, times });
+    }
+
+    fn help(&self) -> FixedReply {
+        match self.config.protocol {
+            Protocol::Smtp => FixedReply::Help,
+            Protocol::Lmtp => FixedReply::HelpLmtp,
+        }
     }
 
     /// [RFC 2033 §4.2] under LMTP the end of a content has one reply for each accepted recipient.
@@ -243,25 +258,25 @@ impl ServerSession {
         if matches!(self.state, State::Envelope | State::Chunks) {
             self.drop_transaction();
         }
-        self.say(&replies::RESETTING.reply(), out);
+        self.say_fixed(FixedReply::Reset, out);
         Turn::consumed(0)
     }
 
     fn starttls<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
         if self.tls {
-            return self.error(&replies::TLS_ACTIVE.reply(), out);
+            return self.error(FixedReply::TlsActive, out);
         }
         if !self.config.extensions.starttls {
-            return self.error(&replies::NOT_IMPLEMENTED.reply(), out);
+            return self.error(FixedReply::NotImplemented, out);
         }
         match self.state {
             State::Identified if self.esmtp => {
-                self.say(&replies::TLS_READY.reply(), out);
+                self.say_fixed(FixedReply::TlsReady, out);
                 self.state = State::StartingTls;
                 Turn::output(Output::StartTls)
             }
-            State::Envelope | State::Chunks => self.error(&replies::IN_TRANSACTION.reply(), out),
-            _ => self.error(&replies::SEND_HELLO.reply(), out),
+            State::Envelope | State::Chunks => self.error(FixedReply::InTransaction, out),
+            _ => self.error(FixedReply::SendHello, out),
         }
     }
 

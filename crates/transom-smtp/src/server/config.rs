@@ -5,7 +5,7 @@ use std::fmt;
 
 use transom_types::{Domain, Reply, ReplyCode};
 
-use super::{Extensions, ServerLimits};
+use super::{Extensions, FixedReply, ReplyProfile, ServerLimits};
 use crate::Protocol;
 use crate::codec::ExtensionRegistry;
 use crate::codec::data::BareNewline;
@@ -30,6 +30,8 @@ pub struct ServerConfig {
     pub registry: ExtensionRegistry,
     /// Lines of the host program in the reply to EHLO, behind those of the extensions (none).
     pub keywords: Vec<OwnKeyword>,
+    /// The words of the replies, and the order of EHLO ([`ReplyProfile::plain`]).
+    pub replies: ReplyProfile,
     /// AUTH (RFC 4954): the mechanisms that are offered (none).
     pub auth: AuthOffer,
     /// Whether MAIL before TLS gets 530 5.7.0 (no).
@@ -50,6 +52,7 @@ impl ServerConfig {
             extensions: Extensions::default(),
             registry: ExtensionRegistry::new(),
             keywords: Vec::new(),
+            replies: ReplyProfile::plain(),
             auth: AuthOffer::default(),
             require_tls: false,
             limits: ServerLimits::default(),
@@ -88,6 +91,12 @@ impl ServerConfig {
         self
     }
 
+    /// Sets the words of the replies.
+    #[must_use]
+    pub fn with_replies(self, replies: ReplyProfile) -> Self {
+        Self { replies, ..self }
+    }
+
     /// Sets the mechanisms that AUTH offers.
     #[must_use]
     pub fn with_auth(self, auth: AuthOffer) -> Self {
@@ -110,6 +119,18 @@ impl ServerConfig {
     #[must_use]
     pub fn with_bare_newline(self, bare_newline: BareNewline) -> Self {
         Self { bare_newline, ..self }
+    }
+
+    /// The greeting with a date, for profiles that tell one: an answer to
+    /// [`Event::Connect`](super::Event::Connect). Exchange has `Fri, 19 Apr 2024 15:06:04 -0700`.
+    pub fn banner(&self, date: &str) -> Reply {
+        self.greeting_at(Some(date))
+    }
+
+    pub(super) fn greeting_at(&self, date: Option<&str>) -> Reply {
+        let name = ("{name}", Some(self.name.as_str()));
+        let greeting = ("{greeting}", Some(self.greeting.as_ref()));
+        self.replies.filled(FixedReply::Greeting, &[name, greeting, ("{date}", date)])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Content behind DATA and BDAT, and chunks that are read over.
 
 use super::{
-    Close, Event, Notice, Open, Output, ServerSession, SkippedChunk, State, Turn, replies,
+    Close, Event, FixedReply, Notice, Open, Output, ServerSession, SkippedChunk, State, Turn,
 };
 use crate::codec::data::{ContentPiece, ContentStep};
 
@@ -12,14 +12,16 @@ impl ServerSession {
     /// Behind 354.
     pub(super) fn data<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
         if self.transaction.oversize && self.far_above_size(self.transaction.octets) {
-            return self.close(replies::TOO_LARGE, Close::Size, out);
+            return self.close(FixedReply::MessageTooLarge, Close::Size, out);
         }
         let step = self.transaction.decoder.decode(input);
         let mut turn = match step.piece {
             ContentPiece::Content(content) => self.content(content),
             ContentPiece::End => self.end_of_data(out),
             ContentPiece::Incomplete => self.content_wait(out),
-            ContentPiece::Refused(_) => self.close(replies::ILLEGAL_OCTET, Close::BareNewline, out),
+            ContentPiece::Refused(_) => {
+                self.close(FixedReply::IllegalOctet, Close::BareNewline, out)
+            }
         };
         turn.consumed = step.consumed;
         turn
@@ -45,7 +47,11 @@ impl ServerSession {
         self.clock.restart_command(&self.config.limits);
         if self.transaction.oversize {
             self.state = State::Identified;
-            self.say_times(&replies::TOO_LARGE.reply(), self.replies_to_content(true), out);
+            self.say_times(
+                &self.fixed(FixedReply::MessageTooLarge),
+                self.replies_to_content(true),
+                out,
+            );
             return Turn::consumed(0);
         }
         self.ask(Open::EndOfData, Event::EndOfData { octets: self.transaction.octets })
@@ -84,7 +90,9 @@ impl ServerSession {
                 Turn::output(Output::Content(content))
             }
             ContentPiece::Incomplete => self.content_wait(out),
-            ContentPiece::Refused(_) => self.close(replies::ILLEGAL_OCTET, Close::BareNewline, out),
+            ContentPiece::Refused(_) => {
+                self.close(FixedReply::IllegalOctet, Close::BareNewline, out)
+            }
             // Chunks have no end inside.
             ContentPiece::End => Turn::consumed(0),
         };
@@ -95,7 +103,9 @@ impl ServerSession {
     fn chunk_end<'i>(&mut self, octets: u64, last: bool, out: &mut Vec<u8>) -> Turn<'i> {
         if !last {
             self.state = State::Chunks;
-            self.say(&replies::chunk_received(octets), out);
+            // [RFC 3030 §2] the reply to a chunk may tell its length.
+            let values = [("{octets}", Some(&*octets.to_string()))];
+            self.say(&self.config.replies.filled(FixedReply::ChunkReceived, &values), out);
             return Turn::consumed(0);
         }
         if self.transaction.binary {
@@ -106,7 +116,9 @@ impl ServerSession {
                 self.add_octets(content);
                 Turn::output(Output::Content(content))
             }
-            ContentPiece::Refused(_) => self.close(replies::ILLEGAL_OCTET, Close::BareNewline, out),
+            ContentPiece::Refused(_) => {
+                self.close(FixedReply::IllegalOctet, Close::BareNewline, out)
+            }
             ContentPiece::End | ContentPiece::Incomplete => self.end_of_data(out),
         }
     }

@@ -5,8 +5,7 @@ use transom_types::{
     ReversePath, Submitter,
 };
 
-use super::replies::Fixed;
-use super::{Close, Event, Open, ServerSession, State, Turn, replies};
+use super::{Close, Event, FixedReply, Open, ServerSession, State, Turn};
 
 /// Recipients above the limit that one transaction may name for nothing: more than the largest
 /// lists that programs send at once.
@@ -21,24 +20,24 @@ impl ServerSession {
     ) -> Turn<'i> {
         match self.state {
             State::Identified => {}
-            State::Greeted => return self.error(&replies::SEND_HELLO.reply(), out),
-            _ => return self.error(&replies::SENDER_GIVEN.reply(), out),
+            State::Greeted => return self.error(FixedReply::SendHello, out),
+            _ => return self.error(FixedReply::SenderGiven, out),
         }
         self.transactions = self.transactions.saturating_add(1);
         if self.transactions > self.config.limits.transactions_max {
-            return self.close(replies::TOO_MANY_TRANSACTIONS, Close::Transactions, out);
+            return self.close(FixedReply::TooManyTransactions, Close::Transactions, out);
         }
         self.begin_aftermath(); // until the application accepts it
         if let Some(refusal) = self.mail_refusal(&reverse_path, &parameters) {
-            return self.error(&refusal.reply(), out);
+            return self.error(refusal, out);
         }
         if self.beyond_limits(&parameters) {
-            return self.error(&replies::PARAMETER_BEYOND_LIMIT.reply(), out);
+            return self.error(FixedReply::ParameterBeyondLimit, out);
         }
         // [RFC 1870 §6.1] a declared size above the limit is refused before the content.
         let size_max = self.config.extensions.size;
         if size_max.is_some_and(|max| parameters.size.is_some_and(|size| size > max)) {
-            self.say(&replies::TOO_LARGE.reply(), out);
+            self.say_fixed(FixedReply::MessageTooLarge, out);
             return Turn::consumed(0);
         }
         let mut parameters = parameters;
@@ -52,7 +51,7 @@ impl ServerSession {
     }
 
     /// Why this MAIL is against what was offered.
-    fn mail_refusal(&self, path: &ReversePath, given: &MailParameters) -> Option<Fixed> {
+    fn mail_refusal(&self, path: &ReversePath, given: &MailParameters) -> Option<FixedReply> {
         let offered = self.config.extensions;
         let on = |switch: bool| switch && self.esmtp;
         let not_offered = (given.size.is_some() && !on(offered.size.is_some()))
@@ -62,11 +61,11 @@ impl ServerSession {
             || self.parameter_not_offered(given)
             || ((given.ret.is_some() || given.envelope_id.is_some()) && !on(offered.dsn));
         if self.needs_tls() {
-            Some(replies::NEED_TLS)
+            Some(FixedReply::NeedTls)
         } else if not_offered {
-            Some(replies::PARAMETER_NOT_OFFERED)
+            Some(FixedReply::ParameterNotOffered)
         } else if !given.smtputf8 && !path.mailbox().is_none_or(Mailbox::is_ascii) {
-            Some(replies::NEEDS_SMTPUTF8)
+            Some(FixedReply::NeedsSmtputf8)
         } else {
             None
         }
@@ -101,11 +100,11 @@ impl ServerSession {
             // no LIMITS must get to its DATA however many it names.
             let surplus = self.transaction.surplus.saturating_add(1);
             self.transaction.surplus = surplus;
-            let reply = replies::TOO_MANY_RECIPIENTS.reply();
+            let reply = FixedReply::TooManyRecipients;
             if surplus > SURPLUS_RECIPIENTS_MAX {
-                return self.chatter(&reply, out);
+                return self.chatter(reply, out);
             }
-            self.say(&reply, out);
+            self.say_fixed(reply, out);
             return Turn::consumed(0);
         }
         let given = parameters.notify.is_some() || parameters.original_recipient.is_some();
@@ -114,11 +113,11 @@ impl ServerSession {
             || (parameters.valid_since.is_some() && !(offered.rrvs && self.esmtp))
             || (!parameters.extensions.is_empty() && !self.esmtp);
         if not_offered {
-            return self.error(&replies::PARAMETER_NOT_OFFERED.reply(), out);
+            return self.error(FixedReply::ParameterNotOffered, out);
         }
         let ascii = forward_path.mailbox().is_none_or(Mailbox::is_ascii);
         if !self.transaction.smtputf8 && !ascii {
-            return self.error(&replies::NEEDS_SMTPUTF8.reply(), out);
+            return self.error(FixedReply::NeedsSmtputf8, out);
         }
         self.ask(Open::Rcpt, Event::Rcpt { forward_path, parameters })
     }

@@ -65,6 +65,7 @@ mod envelope;
 mod extensions;
 mod limits;
 mod output;
+mod profile;
 mod replies;
 mod requests;
 mod state;
@@ -81,12 +82,14 @@ use crate::Protocol;
 use crate::sasl::Channel;
 use auth::Authentication;
 use clock::{Clock, Expired};
-use state::{Answer, Open, Restart, SkippedChunk, State, Transaction, Turn};
+use state::{Answer, LateReply, Open, Restart, SkippedChunk, State, Transaction, Turn};
 
 pub use config::{OwnKeyword, OwnKeywordError, ServerConfig};
 pub use extensions::Extensions;
 pub use limits::ServerLimits;
 pub use output::{ApiMisuse, Close, Event, Notice, Output, Step};
+pub use profile::{ReplyProfile, ReplyProfileError};
+pub use replies::FixedReply;
 
 /// A session as the server sees it, from greeting to close.
 ///
@@ -102,6 +105,7 @@ pub struct ServerSession {
     answer: Option<Answer>,
     /// A chunk that is read over; its reply is said behind it.
     skipped_chunk: Option<SkippedChunk>,
+    late_reply: Option<LateReply>,
     transaction: Transaction,
     reset_due: bool,
     /// Inside a command line that is too long already.
@@ -135,6 +139,7 @@ impl ServerSession {
             open: None,
             answer: None,
             skipped_chunk: None,
+            late_reply: None,
             transaction: Transaction::new(false, false),
             reset_due: false,
             skipping_line: false,
@@ -315,6 +320,9 @@ impl ServerSession {
             self.reset_due = false;
             return Turn::output(Output::Notice(Notice::Reset));
         }
+        if self.late_reply.is_some() {
+            return self.say_when_due(out);
+        }
         if self.skipped_chunk.is_some() {
             return self.skip_chunk(input, out);
         }
@@ -336,11 +344,11 @@ impl ServerSession {
 
     fn connected<'i>(&mut self, input: &[u8], out: &mut Vec<u8>) -> Turn<'i> {
         if self.draining {
-            return self.close(replies::SHUTDOWN, Close::Shutdown, out);
+            return self.close(FixedReply::Shutdown, Close::Shutdown, out);
         }
         // [RFC 5321 §3.1] the server speaks first.
         if !input.is_empty() {
-            return self.close(replies::EARLY_TALKER, Close::EarlyTalker, out);
+            return self.close(FixedReply::EarlyTalker, Close::EarlyTalker, out);
         }
         self.ask(Open::Connect, Event::Connect)
     }
@@ -368,15 +376,25 @@ impl ServerSession {
         }
     }
 
+    /// The reply in the words of the profile.
+    fn fixed(&self, reply: FixedReply) -> Reply {
+        self.config.replies.reply(reply)
+    }
+
+    fn say_fixed(&self, reply: FixedReply, out: &mut Vec<u8>) {
+        self.say(&self.fixed(reply), out);
+    }
+
     /// Says a last reply.
-    fn close<'i>(&mut self, reply: replies::Fixed, why: Close, out: &mut Vec<u8>) -> Turn<'i> {
-        self.say(&reply.reply(), out);
+    fn close<'i>(&mut self, reply: FixedReply, why: Close, out: &mut Vec<u8>) -> Turn<'i> {
+        self.say_fixed(reply, out);
         Turn::output(self.closed(why))
     }
 
     fn closed<'i>(&mut self, why: Close) -> Output<'i> {
         self.state = State::Closed(why);
         self.skipped_chunk = None;
+        self.late_reply = None;
         self.reset_due = false;
         self.authentication = None;
         Output::Close(why)
@@ -391,7 +409,7 @@ impl ServerSession {
         match deadline {
             _ if self.eof => Turn::output(self.closed(Close::PeerClosed)),
             Ok(deadline) => Turn::output(Output::Wait(deadline)),
-            Err(Expired) => self.close(replies::TIMEOUT, Close::Timeout, out),
+            Err(Expired) => self.close(FixedReply::IdleTimeout, Close::Timeout, out),
         }
     }
 

@@ -1,17 +1,16 @@
 //! Commands that ask for something other than a transaction: EXPN, ETRN, XCLIENT, XFORWARD, and
 //! the verbs of the host program.
 
-use super::replies::Fixed;
-use super::{Event, Open, ServerSession, State, Turn, replies};
+use super::{Event, FixedReply, Open, ServerSession, State, Turn};
 use crate::codec::{Argument, Verb, XclientAttributes, XforwardAttributes};
 
 impl ServerSession {
     pub(super) fn expn<'i>(&mut self, argument: Argument<'static>, out: &mut Vec<u8>) -> Turn<'i> {
         if !self.config.extensions.expn {
-            return self.error(&replies::NOT_IMPLEMENTED.reply(), out);
+            return self.error(FixedReply::NotImplemented, out);
         }
         if self.needs_tls() {
-            return self.error(&replies::NEED_TLS.reply(), out);
+            return self.error(FixedReply::NeedTls, out);
         }
         match self.junk(out) {
             Some(turn) => turn,
@@ -21,13 +20,13 @@ impl ServerSession {
 
     pub(super) fn etrn<'i>(&mut self, argument: Argument<'static>, out: &mut Vec<u8>) -> Turn<'i> {
         if !self.config.extensions.etrn {
-            return self.error(&replies::NOT_IMPLEMENTED.reply(), out);
+            return self.error(FixedReply::NotImplemented, out);
         }
         if let Some(refusal) = self.request_refusal() {
-            return self.error(&refusal.reply(), out);
+            return self.error(refusal, out);
         }
         if self.needs_tls() {
-            return self.error(&replies::NEED_TLS.reply(), out);
+            return self.error(FixedReply::NeedTls, out);
         }
         match self.junk(out) {
             Some(turn) => turn,
@@ -44,8 +43,8 @@ impl ServerSession {
     ) -> Turn<'i> {
         match self.state {
             State::Identified | State::Envelope if self.esmtp => {}
-            State::Chunks => return self.error(&replies::CHUNKS_BEGUN.reply(), out),
-            _ => return self.error(&replies::SEND_HELLO.reply(), out),
+            State::Chunks => return self.error(FixedReply::ChunksBegun, out),
+            _ => return self.error(FixedReply::SendHello, out),
         }
         match self.junk(out) {
             Some(turn) => turn,
@@ -59,11 +58,11 @@ impl ServerSession {
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
         if !self.config.extensions.xclient {
-            return self.error(&replies::NOT_TRUSTED.reply(), out);
+            return self.error(FixedReply::NotTrusted, out);
         }
         // A proxy knows its client before it says who it is itself.
         if matches!(self.state, State::Envelope | State::Chunks) {
-            return self.error(&replies::IN_TRANSACTION.reply(), out);
+            return self.error(FixedReply::InTransaction, out);
         }
         let address = match attributes.address {
             Some(told) => told.known(),
@@ -78,20 +77,20 @@ impl ServerSession {
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
         if !self.config.extensions.xforward {
-            return self.error(&replies::NOT_TRUSTED.reply(), out);
+            return self.error(FixedReply::NotTrusted, out);
         }
         match self.request_refusal() {
-            Some(refusal) => self.error(&refusal.reply(), out),
+            Some(refusal) => self.error(refusal, out),
             None => self.ask(Open::Xforward, Event::Xforward { attributes }),
         }
     }
 
     /// These stand behind EHLO and outside a transaction.
-    fn request_refusal(&self) -> Option<Fixed> {
+    fn request_refusal(&self) -> Option<FixedReply> {
         match self.state {
             State::Identified if self.esmtp => None,
-            State::Envelope | State::Chunks => Some(replies::IN_TRANSACTION),
-            _ => Some(replies::SEND_HELLO),
+            State::Envelope | State::Chunks => Some(FixedReply::InTransaction),
+            _ => Some(FixedReply::SendHello),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use transom_types::{Principal, Reply, Severity};
 
@@ -126,6 +127,13 @@ pub(super) enum Answer {
 pub(super) struct Restart {
     pub(super) config: Arc<ServerConfig>,
     pub(super) principal: Option<Principal>,
+}
+
+/// A reply that is said after a while.
+#[derive(Debug)]
+pub(super) struct LateReply {
+    pub(super) due: Option<Instant>,
+    pub(super) reply: Reply,
 }
 
 #[derive(Debug)]

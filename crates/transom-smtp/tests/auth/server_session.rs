@@ -15,10 +15,13 @@ const BAD: &str = "AUTH PLAIN AGFsaWNlAHdyb25n\r\n";
 
 fn config() -> Arc<ServerConfig> {
     let offer = AuthOffer::default().with_passwords().danger_offer_plaintext_auth_without_tls(true);
+    let config = ServerConfig::new("mx.example".parse().unwrap());
+    let limits = config.limits.with_error_delay(Duration::ZERO, Duration::ZERO);
     Arc::new(
-        ServerConfig::new("mx.example".parse().unwrap())
+        config
             .with_extensions(Extensions::default().with_starttls(true))
-            .with_auth(offer),
+            .with_auth(offer)
+            .with_limits(limits),
     )
 }
 

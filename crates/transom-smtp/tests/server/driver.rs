@@ -9,9 +9,12 @@ use transom_smtp::sasl::{AuthOffer, Question, Verdict};
 use transom_smtp::server::{Close, Event, Notice, Output, ServerConfig, ServerSession};
 use transom_types::{EnhancedStatusCode, Principal, Reply, Secret};
 
-/// The defaults under the name that all tests use.
+/// The defaults under the name that all tests use. Errors are answered at once; that they are not
+/// is tested in `limits`.
 pub(crate) fn config() -> ServerConfig {
-    ServerConfig::new("mx.example".parse().unwrap())
+    let config = ServerConfig::new("mx.example".parse().unwrap());
+    let limits = config.limits.with_error_delay(Duration::ZERO, Duration::ZERO);
+    config.with_limits(limits)
 }
 
 /// What the tests log in with.
