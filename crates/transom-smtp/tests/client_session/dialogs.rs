@@ -9,7 +9,8 @@ use transom_types::{
 };
 
 use super::peer::{
-    Act, CONTENT, Peer, Run, config, drive, origin, send, send_with_tls, transaction,
+    Act, CONTENT, Peer, Run, config, drive, every_way, origin, send_every_way as send,
+    send_with_tls, transaction,
 };
 
 fn sent(run: &Run) -> &str {
@@ -46,7 +47,7 @@ fn session_without_extensions_sends_nothing_but_plain_commands() {
     wanted.parameters.ret = Some(Ret::Full);
     wanted.parameters.envelope_id = Some("id".parse().unwrap());
     wanted.recipients[0].1.parameters.notify = Some(Notify::NEVER);
-    let run = drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+    let run = every_way(config(), &mut peer, vec![wanted], CONTENT);
     assert_eq!(
         peer.commands,
         [
@@ -73,7 +74,7 @@ fn parameters_go_where_they_are_offered() {
     wanted.recipients[0].1.parameters.notify = Some(Notify::NEVER);
     wanted.recipients[0].1.parameters.original_recipient =
         Some(OriginalRecipient::rfc822("a+b@x").unwrap());
-    drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+    every_way(config(), &mut peer, vec![wanted], CONTENT);
     for word in ["SIZE=12", "BODY=8BITMIME", "SMTPUTF8", "RET=HDRS", "ENVID=id"] {
         assert!(peer.commands[1].split(' ').any(|w| w == word), "{word}: {}", peer.commands[1]);
     }
@@ -99,7 +100,7 @@ fn message_that_cannot_go_to_this_peer_is_refused_before_a_word() {
     cases.push((vec!["8BITMIME"], sender, RefusalReason::Smtputf8, "5.6.7"));
     for (offers, wanted, reason, code) in cases {
         let mut peer = Peer::offering(&offers);
-        let run = drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+        let run = every_way(config(), &mut peer, vec![wanted], CONTENT);
         assert_eq!(run.refusals.len(), 1, "{offers:?}");
         assert_eq!(run.refusals[0].reason, reason);
         assert_eq!(codes(&run.refusals[0].results), [code, code]);
@@ -115,7 +116,7 @@ fn recipient_that_needs_smtputf8_fails_alone() {
     let mut wanted = transaction(2);
     wanted.recipients[0].1 =
         "<\u{fc}@mx.example>".parse().map(transom_types::ForwardPath::into).unwrap();
-    let run = drive(config(), &mut peer, vec![wanted], CONTENT, &[0]);
+    let run = every_way(config(), &mut peer, vec![wanted], CONTENT);
     assert_eq!(run.outcomes(), ["failed", "relayed"]);
     assert_eq!(codes(&run.results[0])[0], "5.6.7");
     assert!(!sent(&run).contains("SMTPUTF8") && sent(&run).is_ascii());
@@ -274,7 +275,7 @@ fn starttls_forgets_what_was_offered_in_the_clear() {
     assert!(!peer.commands.iter().any(|c| c == "STARTTLS"));
     let mut peer = Peer::offering(&["STARTTLS"]);
     let secure = config().with_tls(ClientTls::Required).with_implicit_tls(true);
-    let run = drive(secure, &mut peer, vec![transaction(1)], CONTENT, &[0]);
+    let run = every_way(secure, &mut peer, vec![transaction(1)], CONTENT);
     assert_eq!(run.outcomes(), ["relayed"]);
     assert!(!peer.commands.iter().any(|c| c == "STARTTLS"));
 }
@@ -285,7 +286,9 @@ fn octets_behind_the_consent_to_starttls_fail_closed() {
     for tls in [ClientTls::Opportunistic, ClientTls::Required] {
         for text in ["220 go\r\n250 injected\r\n", "220 go\r\nx"] {
             let mut peer = Peer { starttls: Act::Say(text), ..Peer::offering(&["STARTTLS"]) };
-            let run = send_with_tls(&mut peer, tls);
+            // What comes later goes to the handshake, which does not take it either.
+            let config = config().with_tls(tls);
+            let run = drive(config, &mut peer, vec![transaction(1)], CONTENT, &[0]);
             let reason = CloseReason::PeerViolation(PeerViolation::OctetsBeforeTls);
             assert_eq!(run.close.unwrap().reason, reason);
             assert!(run.ready == 0 && peer.contents.is_empty());

@@ -8,6 +8,10 @@
 )]
 
 mod dialogs;
+mod extensions;
+mod firewall;
+mod lmtp;
 mod peer;
 mod properties;
 mod stages;
+mod wire;

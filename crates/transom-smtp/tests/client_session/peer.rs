@@ -42,6 +42,10 @@ pub(crate) struct Peer {
     pub(crate) data: Act,
     pub(crate) chunk: Act,
     pub(crate) end_of_data: Act,
+    /// Whether it speaks LMTP.
+    pub(crate) lmtp: bool,
+    /// In LMTP, by the place of the recipient among the accepted ones; beyond it `end_of_data`.
+    pub(crate) verdicts: Vec<Act>,
     pub(crate) rset: Act,
     pub(crate) quit: Act,
     /// Whether a peer without accepted recipients consents to DATA all the same.
@@ -50,6 +54,8 @@ pub(crate) struct Peer {
     pub(crate) commands: Vec<String>,
     /// Contents that came whole, without dots added.
     pub(crate) contents: Vec<String>,
+    /// Octets of all chunks, as they came.
+    pub(crate) chunked: Vec<u8>,
     /// Whether octets of content came where none may come.
     pub(crate) astray: Vec<String>,
     pub(crate) unread: Vec<u8>,
@@ -84,11 +90,14 @@ impl Default for Peer {
             data: Act::Agree,
             chunk: Act::Agree,
             end_of_data: Act::Agree,
+            lmtp: false,
+            verdicts: Vec::new(),
             rset: Act::Agree,
             quit: Act::Agree,
             consents_without_recipients: false,
             commands: Vec::new(),
             contents: Vec::new(),
+            chunked: Vec::new(),
             astray: Vec::new(),
             unread: Vec::new(),
             mode: Mode::Commands,
@@ -148,6 +157,7 @@ impl Peer {
         if let Mode::Chunk { left, last } = self.mode {
             let chunk = rest.get(..left)?;
             self.mode = Mode::Commands;
+            self.chunked.extend_from_slice(chunk);
             self.hear_chunk(&String::from_utf8_lossy(chunk), last, wire);
             return Some(left);
         }
@@ -171,9 +181,17 @@ impl Peer {
 
     fn end_data(&mut self, content: String, wire: &mut Vec<u8>) {
         self.contents.push(content);
-        let act = self.end_of_data.clone();
-        self.act(&act, "250 2.6.0 taken\r\n", wire);
+        self.judge("250 2.6.0 taken\r\n", wire);
         self.has_mail = false;
+    }
+
+    /// The reply to a whole content, or in LMTP the replies.
+    fn judge(&mut self, right: &str, wire: &mut Vec<u8>) {
+        let replies = if self.lmtp { self.accepted } else { 1 };
+        for at in 0..replies {
+            let act = self.verdicts.get(at).unwrap_or(&self.end_of_data).clone();
+            self.act(&act, right, wire);
+        }
     }
 
     fn hear_chunk(&mut self, chunk: &str, last: bool, wire: &mut Vec<u8>) {
@@ -181,8 +199,10 @@ impl Peer {
             self.contents.push(String::new());
         }
         self.contents.last_mut().unwrap().push_str(chunk);
-        let act = if last { self.end_of_data.clone() } else { self.chunk.clone() };
-        self.act(&act, "250 2.6.0 chunk\r\n", wire);
+        if last {
+            return self.judge("250 2.6.0 chunk\r\n", wire);
+        }
+        self.act(&self.chunk.clone(), "250 2.6.0 chunk\r\n", wire);
     }
 
     fn ehlo_reply(&self) -> String {
@@ -199,7 +219,10 @@ impl Peer {
         self.commands.push(line.to_owned());
         let verb = line.split([' ', ':']).next().unwrap_or_default();
         match verb {
-            "EHLO" => {
+            "EHLO" | "LHLO" if self.lmtp != (verb == "LHLO") => {
+                self.act(&Act::Say("500 5.5.1 other protocol\r\n"), "", wire);
+            }
+            "EHLO" | "LHLO" => {
                 let right = self.ehlo_reply();
                 let act = if self.in_tls { &self.ehlo_in_tls } else { &self.ehlo };
                 self.act(&act.clone(), &right, wire);
@@ -232,7 +255,7 @@ impl Peer {
             "RSET" => drop(self.act(&self.rset.clone(), "250 2.0.0 reset\r\n", wire)),
             "QUIT" => {
                 self.act(&self.quit.clone(), "221 2.0.0 bye\r\n", wire);
-                self.gone = true;
+                self.gone |= !self.silent;
             }
             _ => self.astray.push(line.to_owned()),
         }
@@ -293,8 +316,42 @@ pub(crate) fn origin() -> Instant {
     Instant::now()
 }
 
+/// A piece that is the next line.
+const LINE: usize = usize::MAX;
+
+/// Pieces of seeded sizes.
+fn seeded(seed: u64) -> Vec<usize> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
+    let size = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % 23).unwrap() + 1
+    };
+    (0..64).map(size).collect()
+}
+
+/// Does the same with the words of the peer arriving whole, line by line, octet by octet and in
+/// seeded pieces: all is the same each time.
+pub(crate) fn every_way(
+    config: ClientConfig,
+    peer: &mut Peer,
+    transactions: Vec<Transaction>,
+    content: &[u8],
+) -> Run {
+    let fresh = peer.clone();
+    let whole = drive(config.clone(), peer, transactions.clone(), content, &[0]);
+    for pieces in [vec![LINE], vec![1], seeded(1), seeded(2), seeded(3)] {
+        let mut again = fresh.clone();
+        let run = drive(config.clone(), &mut again, transactions.clone(), content, &pieces);
+        assert_eq!(run, whole, "in pieces of {pieces:?}");
+        assert_eq!(again.commands, peer.commands, "in pieces of {pieces:?}");
+    }
+    whole
+}
+
 /// Lets a session with `config` send `transactions` to `peer`, whose words arrive in pieces of the
-/// sizes given (0: at once).
+/// sizes given (0: at once, [`LINE`]: up to the end of the line).
 pub(crate) fn drive(
     config: ClientConfig,
     peer: &mut Peer,
@@ -352,7 +409,12 @@ pub(crate) fn drive(
             ClientOutput::Wait(until) => {
                 flush(&mut out, peer, &mut wire, &mut run);
                 let piece = pieces.next().unwrap_or(0);
-                let piece = if piece == 0 { wire.len() } else { piece.min(wire.len()) };
+                let line = || wire.iter().position(|&octet| octet == b'\n').map(|at| at + 1);
+                let piece = match piece {
+                    0 => wire.len(),
+                    LINE => line().unwrap_or(wire.len()),
+                    octets => octets.min(wire.len()),
+                };
                 if !wire.is_empty() {
                     unread.extend(wire.drain(..piece));
                 } else if peer.gone {
@@ -384,7 +446,12 @@ pub(crate) fn send(peer: &mut Peer, recipients: u32) -> Run {
     drive(config(), peer, vec![transaction(recipients)], CONTENT, &[0])
 }
 
-/// The same, with STARTTLS as told.
+/// The same, with the replies in every way of pieces.
+pub(crate) fn send_every_way(peer: &mut Peer, recipients: u32) -> Run {
+    every_way(config(), peer, vec![transaction(recipients)], CONTENT)
+}
+
+/// One transaction with one recipient and STARTTLS as told.
 pub(crate) fn send_with_tls(peer: &mut Peer, tls: ClientTls) -> Run {
-    drive(config().with_tls(tls), peer, vec![transaction(1)], CONTENT, &[0])
+    every_way(config().with_tls(tls), peer, vec![transaction(1)], CONTENT)
 }

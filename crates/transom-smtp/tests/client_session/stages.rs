@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use transom_smtp::client::{ClientTimeouts, CloseReason, PeerViolation};
-use transom_types::{AttemptStage, Outcome, ParseReplyError};
+use transom_smtp::Protocol;
+use transom_smtp::client::{
+    ClientConfig, ClientOutput, ClientSession, ClientTimeouts, CloseReason, PeerViolation,
+    Transaction,
+};
+use transom_types::{AttemptStage, BodyType, Outcome, ParseReplyError};
 
-use super::peer::{Act, Peer, Run, config, drive, send, transaction};
+use super::peer::{Act, CONTENT, Peer, Run, config, drive, every_way, origin, send, transaction};
 
 const TRANSIENT: Act = Act::Say("451 4.3.0 not now\r\n");
 const PERMANENT: Act = Act::Say("550 5.7.1 never\r\n");
@@ -183,6 +187,16 @@ fn whatever_comes_after_quit_is_a_clean_end() {
     }
 }
 
+/// What a session is like that comes to one place.
+type Setting = (ClientConfig, Peer, Transaction);
+
+/// A place in plain SMTP.
+fn plain(place: Place, offers: &[&'static str]) -> Setting {
+    let mut peer = Peer::offering(offers);
+    place(&mut peer, Act::Silence);
+    (config(), peer, transaction(1))
+}
+
 // [RFC 5321 §4.5.3.2] test
 #[test]
 fn each_stage_waits_as_long_as_its_time_out() {
@@ -190,19 +204,100 @@ fn each_stage_waits_as_long_as_its_time_out() {
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     assert_eq!((timeouts.mail, timeouts.rcpt, timeouts.data), (minutes(5), minutes(5), minutes(2)));
     assert_eq!((timeouts.content_block, timeouts.end_of_data), (minutes(3), minutes(10)));
-    let places: [(Place, Duration); 6] = [
+    let mut settings: Vec<(Setting, Duration)> = Vec::new();
+    let places: [(Place, Duration); 9] = [
         (|peer, act| peer.greeting = act, timeouts.greeting),
         (|peer, act| peer.ehlo = act, timeouts.ehlo),
+        (
+            |peer, act| {
+                peer.ehlo = PERMANENT;
+                peer.helo = act;
+            },
+            timeouts.ehlo,
+        ),
         (|peer, act| peer.mail = act, timeouts.mail),
         (|peer, act| peer.rcpt = vec![act], timeouts.rcpt),
         (|peer, act| peer.data = act, timeouts.data),
         (|peer, act| peer.end_of_data = act, timeouts.end_of_data),
+        (
+            |peer, act| {
+                peer.data = PERMANENT;
+                peer.rset = act;
+            },
+            timeouts.mail,
+        ),
+        (|peer, act| peer.quit = act, timeouts.quit),
     ];
     for (place, timeout) in places {
-        for offers in BOTH {
-            let (_, run) = run_at(place, Act::Silence, offers);
-            assert_eq!(run.took, timeout, "{run:?}");
-            assert_eq!(run.close.unwrap().reason, CloseReason::TimedOut);
+        settings.extend(BOTH.map(|offers| (plain(place, offers), timeout)));
+    }
+    let starttls = plain(|peer, act| peer.starttls = act, &["STARTTLS"]);
+    settings.push((starttls, timeouts.ehlo));
+    let mut binary = transaction(1);
+    binary.parameters.body = BodyType::BinaryMime;
+    let chunk = Peer { chunk: Act::Silence, ..Peer::offering(&CHUNKS) };
+    settings.push(((config(), chunk, binary), timeouts.end_of_data));
+    let lmtp = Peer { lmtp: true, ehlo: Act::Silence, ..Peer::default() };
+    settings.push(((config().with_protocol(Protocol::Lmtp), lmtp, transaction(1)), timeouts.ehlo));
+    for ((config, mut peer, wanted), timeout) in settings {
+        let run = every_way(config, &mut peer, vec![wanted], CONTENT);
+        assert_eq!(run.took, timeout, "{run:?}");
+        let reason = run.close.unwrap().reason;
+        let quit = peer.quit == Act::Silence;
+        assert_eq!(reason, if quit { CloseReason::Quit } else { CloseReason::TimedOut });
+    }
+}
+
+const CHUNKS: [&str; 3] = ["PIPELINING", "CHUNKING", "BINARYMIME"];
+
+#[test]
+fn handshake_has_its_own_time_out() {
+    let now = origin();
+    let mut session = ClientSession::new(config(), now);
+    let mut out = Vec::new();
+    for reply in ["220 hi\r\n", "250-mx\r\n250 STARTTLS\r\n"] {
+        let _ = session.poll(now, reply.as_bytes(), &mut out);
+    }
+    assert_eq!(session.poll(now, b"220 go\r\n", &mut out).output, ClientOutput::StartTls);
+    let end = now + config().timeouts.handshake;
+    assert_eq!(session.poll(now, b"", &mut out).output, ClientOutput::Wait(Some(end)));
+    let ClientOutput::Close(close) = session.poll(end, b"", &mut out).output else {
+        panic!("no end")
+    };
+    assert_eq!((close.reason, close.status.stage), (CloseReason::TimedOut, AttemptStage::Tls));
+}
+
+// [RFC 5321 §3.8] test
+#[test]
+fn shutdown_is_heard_at_every_place() {
+    let places: [Place; 8] = [
+        |peer, act| peer.greeting = act,
+        |peer, act| peer.ehlo = act,
+        |peer, act| peer.starttls = act,
+        |peer, act| peer.mail = act,
+        |peer, act| peer.rcpt = vec![Act::Agree, act],
+        |peer, act| peer.data = act,
+        |peer, act| peer.end_of_data = act,
+        |peer, act| {
+            peer.rcpt = vec![PERMANENT; 3];
+            peer.rset = act;
+        },
+    ];
+    for (at, place) in places.into_iter().enumerate() {
+        for offers in [&["STARTTLS"] as &[_], &["STARTTLS", "PIPELINING"]] {
+            let mut peer = Peer { offers_in_tls: offers.to_vec(), ..Peer::offering(offers) };
+            place(&mut peer, CLOSING);
+            let run = every_way(config(), &mut peer, vec![transaction(3)], CONTENT);
+            let close = run.close.clone().unwrap();
+            assert_eq!(close.reason, CloseReason::Refused, "place {at}, {offers:?}");
+            assert_eq!(close.status.reply.text(), "closing");
+            let expected: &[&str] = match at {
+                0..=2 => &[],
+                7 => &["failed"; 3],
+                _ => &["deferred"; 3],
+            };
+            let names: Vec<_> = run.results.iter().flatten().map(|r| r.outcome.name()).collect();
+            assert_eq!(names, expected, "place {at}, {offers:?}");
         }
     }
 }
