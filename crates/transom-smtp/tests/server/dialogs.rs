@@ -7,7 +7,8 @@
 //!   line between them are one group.
 //! - `S:` the server says exactly this line; `S~` a line with this in it. Behind the last of them
 //!   it has said nothing more.
-//! - `A:` the application answers the next event of this name with this reply.
+//! - `A:` the application answers the next event of this name with this reply; `A: Each` the next
+//!   end of data with a reply for each recipient, parted by ` | `.
 //! - `E:` events, notices and contents in order. A dialog with one names all.
 //! - `T:` time passes (`+5m`, `+30s`). `X:` the server shuts down.
 //! - `!` the session is closed, for this reason.
@@ -16,8 +17,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use transom_smtp::Protocol;
+use transom_smtp::codec::ExtensionRegistry;
 use transom_smtp::codec::data::BareNewline;
-use transom_smtp::server::ServerConfig;
+use transom_smtp::codec::ehlo::FutureReleaseOffer;
+use transom_smtp::server::{Extensions, OwnKeyword, ReplyProfile, ServerConfig};
 
 use crate::driver::{Driver, config, offer, reply};
 
@@ -75,7 +79,10 @@ fn run(name: &str, text: &str, cut: Cut) {
         match kind {
             "A:" => {
                 let (event, line) = rest.split_once(' ').unwrap();
-                driver.answers.push_back((event.into(), reply(line)));
+                match event {
+                    "Each" => driver.each.push_back(line.split(" | ").map(reply).collect()),
+                    _ => driver.answers.push_back((event.into(), reply(line))),
+                }
             }
             "C:" => group.extend_from_slice(format!("{rest}\r\n").as_bytes()),
             "C>" => group.extend_from_slice(&unescape(rest)),
@@ -92,6 +99,7 @@ fn run(name: &str, text: &str, cut: Cut) {
     feed(&mut driver, &group, cut);
     assert_eq!(driver.take(), "", "{name}: more was said at the end");
     assert!(driver.answers.is_empty(), "{name}: unused answers {:?}", driver.answers);
+    assert!(driver.each.is_empty(), "{name}: unused answers {:?}", driver.each);
     if !events.is_empty() {
         assert_eq!(driver.trace, events, "{name}");
     }
@@ -147,12 +155,52 @@ fn option(config: ServerConfig, text: &str) -> ServerConfig {
                 .with_chunking(false)
                 .with_smtputf8(false),
         ),
+        "exchange" => config.with_replies(ReplyProfile::exchange()),
+        "lmtp" => config.with_protocol(Protocol::Lmtp),
+        "own" => own(config),
         "recipients_max" => config.with_limits(limits.with_recipients_max(number())),
         "errors_max" => config.with_limits(limits.with_errors_max(number())),
         "junk_max" => config.with_limits(limits.with_junk_max(number())),
         "transactions_max" => config.with_limits(limits.with_transactions_max(number())),
-        _ => panic!("unknown option {text}"),
+        "error_delay" => config.with_limits(limits.with_error_delay(span("1s"), span("5s"))),
+        "tarpit" => config.with_limits(limits.with_tarpit_interval(span(value))),
+        _ => config.with_extensions(extension(extensions, name, value)),
     }
+}
+
+/// `@` options that switch extensions.
+fn extension(extensions: Extensions, name: &str, value: &str) -> Extensions {
+    match name {
+        "binarymime" => extensions.with_binary_mime(true),
+        "deliverby" => extensions.with_deliver_by(Some(value.parse().unwrap())),
+        "etrn" => extensions.with_etrn(true),
+        "expn" => extensions.with_expn(true),
+        "futurerelease" => {
+            let (interval, until) = value.split_once(' ').unwrap();
+            extensions.with_future_release(Some(FutureReleaseOffer {
+                interval_max: interval.parse().unwrap(),
+                until_max: until.parse().unwrap(),
+            }))
+        }
+        "mt_priority" => extensions.with_mt_priority(true),
+        "no_limits" => extensions.with_limits(false),
+        "requiretls" => extensions.with_require_tls(true),
+        "rrvs" => extensions.with_rrvs(true),
+        "size_not_told" => extensions.with_size_told(false),
+        "xclient" => extensions.with_xclient(true),
+        "xforward" => extensions.with_xforward(true),
+        _ => panic!("unknown option {name}"),
+    }
+}
+
+/// What a host program may add.
+fn own(config: ServerConfig) -> ServerConfig {
+    let registry = ExtensionRegistry::new().with_verb("XPING").unwrap();
+    let registry = registry.with_mail_parameter("XTENANT").unwrap();
+    config
+        .with_registry(registry.with_rcpt_parameter("XFOLDER").unwrap())
+        .with_keyword(OwnKeyword::new("XTENANT contoso fabrikam").unwrap())
+        .with_keyword(OwnKeyword::new("XPING").unwrap())
 }
 
 fn next_line(driver: &mut Driver) -> String {

@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use transom_smtp::codec::Command;
 use transom_smtp::sasl::{AuthOffer, Question, Verdict};
 use transom_smtp::server::{Close, Event, Notice, Output, ServerConfig, ServerSession};
-use transom_types::{EnhancedStatusCode, Principal, Reply, Secret};
+use transom_types::{
+    EnhancedStatusCode, ExtensionParameter, FutureRelease, Principal, Reply, Secret,
+};
 
 /// The defaults under the name that all tests use. Errors are answered at once; that they are not
 /// is tested in `limits`.
@@ -70,6 +73,8 @@ pub(crate) struct Driver {
     pub(crate) deadline: Option<Instant>,
     /// Answers other than the default: the name of an event and the reply.
     pub(crate) answers: VecDeque<(String, Reply)>,
+    /// Answers to the next ends of data, one reply for each recipient.
+    pub(crate) each: VecDeque<Vec<Reply>>,
     /// Most octets that were left unread at a wait.
     pub(crate) unread_max: usize,
 }
@@ -90,6 +95,7 @@ impl Driver {
             closed: None,
             deadline: None,
             answers: VecDeque::new(),
+            each: VecDeque::new(),
             unread_max: 0,
         }
     }
@@ -203,6 +209,11 @@ impl Driver {
             self.contents.push(content);
         }
         self.trace.push(line);
+        if let Event::EndOfData { .. } = event
+            && let Some(replies) = self.each.pop_front()
+        {
+            return self.session.respond_each(replies).unwrap();
+        }
         let scripted = self.answers.front().is_some_and(|(wanted, _)| wanted == name);
         match self.answers.pop_front() {
             Some((_, reply)) if scripted => self.session.respond(reply).unwrap(),
@@ -248,10 +259,57 @@ fn describe(event: &Event) -> (&'static str, String) {
             if parameters.smtputf8 {
                 line += " smtputf8";
             }
-            ("Mail", format!("{line} {}", parameters.body))
+            line = format!("{line} {}", parameters.body);
+            if parameters.require_tls {
+                line += " requiretls";
+            }
+            if let Some(by) = parameters.deliver_by {
+                let _ = write!(line, " by={by}");
+            }
+            match parameters.hold {
+                Some(FutureRelease::For(interval)) => line += &format!(" holdfor={interval}"),
+                Some(FutureRelease::Until(moment)) => line += &format!(" holduntil={moment}"),
+                None => {}
+            }
+            if let Some(priority) = parameters.mt_priority {
+                let _ = write!(line, " mt-priority={priority}");
+            }
+            ("Mail", with_extensions(line, &parameters.extensions))
         }
-        Event::Rcpt { forward_path, .. } => ("Rcpt", format!("Rcpt {forward_path}")),
+        Event::Rcpt { forward_path, parameters } => {
+            let mut line = format!("Rcpt {forward_path}");
+            if let Some(since) = parameters.valid_since {
+                let _ = write!(line, " rrvs={since}");
+            }
+            ("Rcpt", with_extensions(line, &parameters.extensions))
+        }
+        Event::Etrn { argument } => ("Etrn", format!("Etrn {argument}")),
+        Event::Expn { argument } => ("Expn", format!("Expn {argument}")),
+        Event::Extension { verb, argument } => {
+            let argument = argument.as_ref().map_or("", |argument| argument.as_str());
+            ("Extension", format!("Extension {verb} {argument}").trim_end().to_owned())
+        }
+        Event::Xclient { attributes } => {
+            ("Xclient", printed(&Command::Xclient { attributes: attributes.clone() }))
+        }
+        Event::Xforward { attributes } => {
+            ("Xforward", printed(&Command::Xforward { attributes: attributes.clone() }))
+        }
         Event::Vrfy { argument } => ("Vrfy", format!("Vrfy {argument}")),
         other => panic!("an event that the driver does not know: {other:?}"),
     }
+}
+
+fn with_extensions(mut line: String, given: &[ExtensionParameter]) -> String {
+    for parameter in given {
+        let _ = write!(line, " {parameter}");
+    }
+    line
+}
+
+/// A command as it stands in a trace.
+fn printed(command: &Command<'_>) -> String {
+    let mut line = Vec::new();
+    command.write_to(&mut line);
+    String::from_utf8(line).unwrap().trim_end().to_owned()
 }
