@@ -2,6 +2,8 @@
 //! session takes its client for.
 
 #[cfg(test)]
+mod client_mechanisms;
+#[cfg(test)]
 mod client_script;
 #[cfg(test)]
 mod client_server;
