@@ -81,7 +81,7 @@ pub struct Capabilities {
 /// Largest value of a limit.
 const LIMIT_VALUE_MAX: u32 = 999_999;
 
-/// [RFC 9422 §4.1] six digits at most, the first of them not 0. What needs more is not told.
+/// [RFC 9422 §4.1-a, §4.2-a] six digits at most, the first of them not 0. What needs more is not told.
 fn is_limit(value: u32) -> bool {
     (1..=LIMIT_VALUE_MAX).contains(&value)
 }
@@ -174,8 +174,9 @@ impl Capabilities {
         }
     }
 
-    /// [RFC 9422 §4.1] `limit-name [ "=" value ]`; limits that are not known are kept, known ones
-    /// without a number from 1 to 999,999 are passed over.
+    /// [RFC 9422 §3] `limit-name [ "=" value ]`; limits that are not known are kept.
+    ///
+    /// [RFC 9422 §3.7-a] known ones without a number from 1 to 999,999 are passed over.
     fn take_limit(&mut self, word: &str) {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         let field = match name.to_ascii_uppercase().as_str() {
@@ -184,7 +185,10 @@ impl Capabilities {
             "RCPTDOMAINMAX" => &mut self.recipient_domains_max,
             _ => return self.other_limits.push(word.to_owned()),
         };
-        if let Some(value) = value.parse().ok().filter(|&value| is_limit(value)) {
+        // A number that begins with 0 or a sign is none of the grammar's.
+        let begins_well = value.starts_with(|first| matches!(first, '1'..='9'));
+        let value = value.parse().ok().filter(|&value| begins_well && is_limit(value));
+        if let Some(value) = value {
             *field = Some(value);
         }
     }
