@@ -153,9 +153,11 @@ impl fmt::Display for LocalPart {
     }
 }
 
+// [RFC 5321 §4.1.2-b] a quoted form is equal to every other form of what it means.
 impl PartialEq for LocalPart {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        let is_quoted = self.as_str().starts_with('"') || other.as_str().starts_with('"');
+        self.as_str() == other.as_str() || (is_quoted && self.unquoted() == other.unquoted())
     }
 }
 
