@@ -22,7 +22,7 @@ use transom_smtp::server::{
 use transom_types::{
     BodyType, DeliverBy, DeliverByMode, EnvelopeId, ExtensionParameter, ForwardPath, FutureRelease,
     HoldInterval, MailParameters, MtPriority, Notify, Recipient, RecipientResult, RemoteHost,
-    Reply, Ret,
+    Reply, Ret, Submitter,
 };
 
 /// What the server took.
