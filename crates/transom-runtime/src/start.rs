@@ -24,7 +24,7 @@ use crate::builder::{Parts, SpoolPlace, StartError, TransportBuilder};
 use crate::categorize::{self, Submitted};
 use crate::core::Core;
 use crate::dispatcher::{self, Entering, Request};
-use crate::inbound::{Authentication, Connections, Listener, bind};
+use crate::inbound::{Authentication, Listener, Places, bind};
 use crate::tls::Tls;
 use crate::tracking_log::TrackingLog;
 use crate::transport::Transport;
@@ -285,11 +285,11 @@ fn run(
             }
         }
     });
-    let open = Arc::new(Connections::default());
+    let places = Arc::new(Places::default());
     let mut addresses = Vec::with_capacity(listeners.len());
     for (listener, binding) in listeners {
         addresses.push(listener.address());
-        core.spawn(listener.run(Arc::clone(core), binding, Arc::clone(&open)));
+        core.spawn(listener.run(Arc::clone(core), binding, Arc::clone(&places)));
     }
     addresses
 }

@@ -98,6 +98,11 @@ impl Wire {
         }
     }
 
+    /// The same with octets of the peer that somebody has read already.
+    pub(crate) fn with_unread(self, unread: BytesMut) -> Self {
+        Self { input: unread, ..self }
+    }
+
     /// What was read and not consumed, and where to put what is to be written.
     pub(crate) fn buffers(&mut self) -> (&[u8], &mut Vec<u8>) {
         (&self.input, &mut self.out)

@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use transom_agent::DirectoryAnswer;
 use transom_connector::{
-    Permissions, ReceiveConnector, ReceiveLimits, RecipientClass, ReplyProfile, Rights,
+    Permissions, ReceiveConnector, ReceiveLimits, ReceiveProtocol, RecipientClass, ReplyProfile,
+    Rights,
 };
 use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
 use transom_queue::{
@@ -23,6 +24,7 @@ use transom_types::{
     ReversePath, SessionId,
 };
 
+use super::session::Ends;
 use crate::body_cache::Fresh;
 use crate::categorize::Submitted;
 use crate::core::Core;
@@ -45,7 +47,9 @@ pub(super) struct Reception {
     connector: ConnectorId,
     limits: ReceiveLimits,
     permissions: Permissions,
+    protocol: ReceiveProtocol,
     profile: ReplyProfile,
+    tells_the_time: bool,
     /// Who the client has shown to be.
     principal: Option<Principal>,
     name: Domain,
@@ -85,22 +89,19 @@ struct Intake {
 }
 
 impl Reception {
-    pub(super) fn new(
-        core: Arc<Core>,
-        connector: &ReceiveConnector,
-        local: SocketAddr,
-        peer: SocketAddr,
-    ) -> Self {
+    pub(super) fn new(core: Arc<Core>, connector: &ReceiveConnector, ends: Ends) -> Self {
         Self {
             name: core.config.receive_fqdn(connector).clone(),
             connector: connector.name.clone(),
             limits: connector.limits.clone(),
             permissions: connector.permissions,
+            protocol: connector.protocol,
             profile: connector.reply_profile,
+            tells_the_time: connector.banner.is_none(),
             principal: None,
             core,
-            local,
-            peer,
+            local: ends.local,
+            peer: ends.client,
             session: SessionId(fastrand::u64(..)),
             helo: None,
             esmtp: false,
@@ -108,6 +109,18 @@ impl Reception {
             transaction: None,
             durable: None,
         }
+    }
+
+    /// The connection now speaks for another client: nothing of the former stays but that the
+    /// connection is under TLS.
+    pub(super) fn begin_anew(&mut self, connector: &ReceiveConnector, ends: Ends) {
+        let tls = self.tls.take();
+        *self = Self { tls, ..Self::new(Arc::clone(&self.core), connector, ends) };
+    }
+
+    /// Whether the greeting has a date, where the words of the profile have one.
+    pub(super) fn tells_the_time(&self) -> bool {
+        self.tells_the_time
     }
 
     /// Forgets the open transaction and what was spooled of it.
@@ -249,7 +262,11 @@ impl Reception {
     }
 
     fn trace_field(&self, transaction: &MailTransaction, id: InternalMessageId) -> Vec<u8> {
-        let protocol = if self.esmtp { TransferProtocol::ESMTP } else { TransferProtocol::SMTP };
+        let protocol = match self.protocol {
+            ReceiveProtocol::Lmtp => TransferProtocol::LMTP,
+            _ if self.esmtp => TransferProtocol::ESMTP,
+            _ => TransferProtocol::SMTP,
+        };
         let protocol =
             protocol.with_tls(self.tls.is_some()).with_utf8(transaction.parameters.smtputf8);
         let protocol = protocol.with_authenticated(self.principal.is_some());

@@ -6,102 +6,124 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use transom_connector::{ReceiveTls, Rights};
+use bytes::BytesMut;
+use futures::FutureExt as _;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use transom_connector::{
+    ReceiveConnector, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile, Rights,
+};
+use transom_smtp::Protocol;
+use transom_smtp::codec::XclientAttributes;
 use transom_smtp::sasl::Channel;
 use transom_smtp::server::{
-    Close, Event, Extensions, Notice, Output, ServerConfig, ServerLimits, ServerSession,
+    self, Close, Event, Extensions, Notice, Output, ServerConfig, ServerLimits, ServerSession,
 };
-use transom_types::ConnectorId;
+use transom_types::Reply;
 
+use super::front_end;
+use super::places::{self, Place, Places};
 use super::reception::{Answer, Reception};
 use crate::core::Core;
 use crate::wire::{Filled, Stream, Wire};
 
-/// Drives one session to its end.
-pub(crate) async fn serve(
+/// The ends of a connection, as connectors and sessions take them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// Ours.
+    pub(super) local: SocketAddr,
+    /// Ours as the configuration has it, which differs where the system chose the port.
+    pub(super) binding: SocketAddr,
+    /// The client's, which is not the peer's where a front end speaks for it.
+    pub(super) client: SocketAddr,
+}
+
+/// Drives one session to its end. `unread` was said already.
+pub(super) async fn serve(
     core: Arc<Core>,
-    connector: ConnectorId,
-    stream: Box<dyn Stream>,
-    local: SocketAddr,
-    peer: SocketAddr,
+    places: Arc<Places>,
+    ends: Ends,
+    stream: TcpStream,
+    unread: BytesMut,
 ) {
-    let Some(settings) =
-        core.config.receive_connectors().iter().find(|candidate| candidate.name == connector)
-    else {
-        return;
+    let now = core.clock.now();
+    let (connector, place) = match places.seat(&core.config, ends) {
+        Ok(found) => found,
+        Err(reply) => return turn_away(&core, stream, &reply).await,
     };
-    let implicit = settings.tls == ReceiveTls::Implicit;
-    let config = server_config(&core, settings, peer);
-    let mut reception = Reception::new(Arc::clone(&core), settings, local, peer);
-    let (mut stream, mut channel) = (stream, None);
-    if implicit {
+    let config = server_config(&core, connector, ends.client);
+    let mut reception = Reception::new(Arc::clone(&core), connector, ends);
+    let wire = |stream| Wire::new(stream, Arc::clone(&core.buffers), now, core.stop.clone());
+    let (wire, channel) = if connector.tls == ReceiveTls::Implicit {
         // A stop does not wait for a handshake: nothing was promised yet.
-        let Some(shaken) = core.stop.run_until_cancelled(core.tls.accept(stream)).await else {
-            return;
-        };
+        let handshake = core.tls.accept(with_unread(stream, unread));
+        let Some(shaken) = core.stop.run_until_cancelled(handshake).await else { return };
         match shaken {
             Ok(secured) => {
-                stream = secured.stream;
-                channel = Some(secured.channel);
                 reception.tls_established(secured.agreed);
+                (wire(secured.stream), Some(secured.channel))
             }
             Err(error) => {
-                tracing::debug!(%peer, %error, "the TLS handshake failed");
+                tracing::debug!(client = %ends.client, %error, "the TLS handshake failed");
                 return;
             }
         }
-    }
-    let now = core.clock.now();
-    let wire = Wire::new(stream, Arc::clone(&core.buffers), now, core.stop.clone());
-    let mut session = ServerSession::new(config, implicit, now);
+    } else {
+        (wire(Box::new(stream)).with_unread(unread), None)
+    };
+    let mut session = ServerSession::new(Arc::clone(&config), channel.is_some(), now);
     if let Some(channel) = channel {
         session.set_channel(channel);
     }
-    let mut driver = Driver { core, wire, session, reception };
+    session.set_client_address(ends.client.ip().to_canonical());
+    let mut driver =
+        Driver { core: Arc::clone(&core), places, place, ends, config, wire, session, reception };
     let ended = driver.run().await;
     driver.reception.submit().await;
     match ended {
         Ok(close) => {
-            tracing::debug!(%peer, ?close, "session ended");
+            tracing::debug!(client = %driver.ends.client, ?close, "session ended");
             driver.wire.close().await;
         }
-        Err(error) => tracing::debug!(%peer, %error, "session broke"),
+        Err(error) => tracing::debug!(client = %driver.ends.client, %error, "session broke"),
     }
+}
+
+/// The stream with octets before it that were read from it already.
+fn with_unread(stream: TcpStream, unread: BytesMut) -> Box<dyn Stream> {
+    if unread.is_empty() {
+        return Box::new(stream);
+    }
+    let (read, write) = stream.into_split();
+    Box::new(tokio::io::join(io::Cursor::new(unread).chain(read), write))
+}
+
+async fn turn_away(core: &Core, stream: TcpStream, reply: &Reply) {
+    let (now, pool) = (core.clock.now(), Arc::clone(&core.buffers));
+    let mut wire = Wire::new(Box::new(stream), pool, now, core.stop.clone());
+    reply.write_to(wire.out());
+    wire.close().await;
 }
 
 /// The connector's settings as the session's.
 fn server_config(
     core: &Core,
-    connector: &transom_connector::ReceiveConnector,
-    peer: SocketAddr,
+    connector: &ReceiveConnector,
+    client: SocketAddr,
 ) -> Arc<ServerConfig> {
-    let limits = &connector.limits;
-    let offered = &connector.extensions;
-    let starttls = matches!(connector.tls, ReceiveTls::Offered | ReceiveTls::Required);
-    let largest = limits.message_octets_max_for(connector.permissions.anonymous);
-    let extensions = Extensions::default()
-        .with_size(largest.filter(|_| offered.size))
-        .with_pipelining(offered.pipelining)
-        .with_eight_bit_mime(offered.eight_bit_mime)
-        .with_enhanced_status_codes(offered.enhanced_status_codes)
-        .with_chunking(offered.chunking)
-        .with_smtputf8(offered.smtputf8)
-        .with_starttls(starttls && core.tls.may_accept());
-    let defaults = ServerLimits::default();
-    // What bounds a source does not bind a program on this very host.
-    let loopback = peer.ip().to_canonical().is_loopback();
-    let error_delay = if loopback { Duration::ZERO } else { defaults.error_delay };
-    let session_limits = defaults
-        .with_error_delay(error_delay, defaults.error_delay_max)
-        .with_transactions_max(if loopback { u32::MAX } else { defaults.transactions_max })
-        .with_recipients_max(limits.recipients_max)
-        .with_errors_max(limits.protocol_errors_max)
-        .with_command_timeout(limits.idle_timeout)
-        .with_session_timeout(limits.session_timeout);
     let mut config = ServerConfig::new(core.config.receive_fqdn(connector).clone())
-        .with_extensions(extensions)
-        .with_require_tls(connector.tls == ReceiveTls::Required)
-        .with_limits(session_limits);
+        .with_protocol(match connector.protocol {
+            ReceiveProtocol::Lmtp => Protocol::Lmtp,
+            _ => Protocol::Smtp,
+        })
+        .with_replies(match connector.reply_profile {
+            ReplyProfile::Exchange => server::ReplyProfile::exchange(),
+            _ => server::ReplyProfile::plain(),
+        })
+        .with_extensions(extensions(core, connector, client))
+        // A session in the clear gets to a connector with implicit TLS by XCLIENT only.
+        .with_require_tls(matches!(connector.tls, ReceiveTls::Required | ReceiveTls::Implicit))
+        .with_limits(session_limits(&connector.limits, client));
     if connector.permissions.authenticated != Rights::NONE
         && let Some(authentication) = &core.authentication
     {
@@ -113,8 +135,46 @@ fn server_config(
     Arc::new(config)
 }
 
+fn extensions(core: &Core, connector: &ReceiveConnector, client: SocketAddr) -> Extensions {
+    let offered = &connector.extensions;
+    let starttls = matches!(connector.tls, ReceiveTls::Offered | ReceiveTls::Required);
+    let largest = connector.limits.message_octets_max_for(connector.permissions.anonymous);
+    Extensions::default()
+        .with_size(largest.filter(|_| offered.size))
+        .with_size_told(offered.size_told)
+        .with_pipelining(offered.pipelining)
+        .with_eight_bit_mime(offered.eight_bit_mime)
+        .with_enhanced_status_codes(offered.enhanced_status_codes)
+        .with_chunking(offered.chunking)
+        .with_smtputf8(offered.smtputf8)
+        .with_limits(offered.limits)
+        .with_starttls(starttls && core.tls.may_accept())
+        .with_xclient(connector.may_xclient(client.ip()))
+}
+
+fn session_limits(limits: &ReceiveLimits, client: SocketAddr) -> ServerLimits {
+    let session_limits = ServerLimits::default()
+        .with_recipients_max(limits.recipients_max)
+        .with_errors_max(limits.protocol_errors_max)
+        .with_command_timeout(limits.idle_timeout)
+        .with_session_timeout(limits.session_timeout);
+    // What bounds a source does not bind a program on this very host.
+    if client.ip().to_canonical().is_loopback() {
+        session_limits
+            .with_transactions_max(u32::MAX)
+            .with_error_delay(Duration::ZERO, Duration::ZERO)
+    } else {
+        session_limits
+    }
+}
+
 struct Driver {
     core: Arc<Core>,
+    places: Arc<Places>,
+    /// Frees itself with the session.
+    place: Place,
+    ends: Ends,
+    config: Arc<ServerConfig>,
     wire: Wire,
     session: ServerSession,
     reception: Reception,
@@ -122,6 +182,7 @@ struct Driver {
 
 impl Driver {
     async fn run(&mut self) -> io::Result<Close> {
+        self.look_for_early_talker().await?;
         loop {
             let now = self.core.clock.now();
             let (input, out) = self.wire.buffers();
@@ -154,6 +215,17 @@ impl Driver {
         }
     }
 
+    /// Reads what has already come. Nobody who waits for the greeting as RFC 5321 §3.1 has it has
+    /// sent anything; what the session finds before its greeting ends it.
+    async fn look_for_early_talker(&mut self) -> io::Result<()> {
+        // Whether a new socket can be read is known once the runtime has asked the system.
+        tokio::task::yield_now().await;
+        match self.wire.fill(None).now_or_never() {
+            Some(filled) => Ok(self.filled(filled?)),
+            None => Ok(()),
+        }
+    }
+
     /// Puts a question to the reception and its answer to the session.
     async fn answer(&mut self, event: Event) -> io::Result<()> {
         // Asked anew each time: the session alone knows how long it holds.
@@ -164,6 +236,11 @@ impl Driver {
                 let verdict = self.reception.authenticate(question).await;
                 return self.session.authenticate(verdict).map_err(io::Error::other);
             }
+            Event::Connect if self.reception.tells_the_time() => {
+                let date = transom_message::date_time(self.core.clock.wall());
+                Answer::Reply(self.config.banner(&date))
+            }
+            Event::Xclient { attributes } => return self.speak_for(&attributes).await,
             Event::Hello { name, esmtp } => self.reception.hello(&name.to_string(), esmtp),
             Event::Mail { reverse_path, parameters } => {
                 self.reception.mail(reverse_path, parameters)
@@ -186,6 +263,28 @@ impl Driver {
         answered.map_err(io::Error::other)
     }
 
+    /// XCLIENT: the session begins anew for another client, at the connector that serves it.
+    async fn speak_for(&mut self, told: &XclientAttributes) -> io::Result<()> {
+        self.reception.submit().await;
+        let core = Arc::clone(&self.core);
+        let client = front_end::client_told(told, self.ends.client);
+        let seat = client.ok_or_else(places::not_served).and_then(|client| {
+            let ends = Ends { client, ..self.ends };
+            Ok((ends, self.places.seat(&core.config, ends)?))
+        });
+        let answered = match seat {
+            Ok((ends, (connector, place))) => {
+                tracing::debug!(before = %self.ends.client, client = %ends.client, "XCLIENT");
+                (self.ends, self.place) = (ends, place);
+                self.reception.begin_anew(connector, ends);
+                self.config = server_config(&core, connector, ends.client);
+                self.session.restart(Arc::clone(&self.config), None)
+            }
+            Err(reply) => self.session.respond(reply),
+        };
+        answered.map_err(io::Error::other)
+    }
+
     async fn start_tls(&mut self) -> io::Result<()> {
         self.wire.flush().await?;
         let tls = self.core.tls.clone();
@@ -203,11 +302,16 @@ impl Driver {
     }
 
     async fn wait(&mut self, deadline: Option<Instant>) -> io::Result<()> {
-        match self.wire.fill(deadline).await? {
+        let filled = self.wire.fill(deadline).await?;
+        self.filled(filled);
+        Ok(())
+    }
+
+    fn filled(&mut self, filled: Filled) {
+        match filled {
             Filled::Octets | Filled::Deadline => {}
             Filled::Eof => self.session.handle_eof(self.core.clock.now()),
             Filled::Stopping => self.session.shutdown(),
         }
-        Ok(())
     }
 }
