@@ -21,6 +21,10 @@ pub(super) fn clean_up(
     report: &mut RecoveryReport,
 ) -> Result<(), Failed> {
     empty_tmp(shared);
+    for name in &folder.spares {
+        // What cannot be removed now is tried again at the next start.
+        drop(shared.io.unlink(&format!("log/{name}")));
+    }
     remove_void(shared, folder, verdict)?;
     for &segment in &folder.headless {
         let reason = "the header of the segment does not verify";

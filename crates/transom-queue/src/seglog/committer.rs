@@ -20,10 +20,11 @@ use super::options::Driver;
 use super::reclaim::CopyScan;
 use super::segment::{DATA_START, SegmentHeader, segment_path};
 use super::shared::{Counters, Group, Shared};
+use super::spare::{make_ahead, use_spare};
 use super::stage::{Stage, Staged};
 use super::void::{GroupFrames, Trouble, Unsynced};
 use crate::io::{OpenMode, SpoolFile, SpoolIo};
-use crate::spool::{BlobClaim, Committed, StoreError};
+use crate::spool::{BlobClaim, Committed, DiskLevel, StoreError};
 use crate::sync::{read_lock, write_lock};
 
 /// Unsynced octets of Intents and buffered commits, beyond which a sync follows at once.
@@ -66,6 +67,15 @@ pub(super) struct Current {
     pub(super) end: u64,
     /// All below is durable.
     pub(super) synced: u64,
+    /// Its whole space was written before.
+    pub(super) ahead: bool,
+}
+
+impl Current {
+    fn new(file: Arc<dyn SpoolFile>, header: &SegmentHeader, spool: u128) -> Self {
+        let (segment, seed) = (header.segment, header.seed(spool));
+        Self { file, segment, seed, end: DATA_START, synced: DATA_START, ahead: false }
+    }
 }
 
 /// A commit that is in the batch and waits for its answer.
@@ -220,6 +230,7 @@ impl Committer {
         let reclaimed = self.reclaim();
         // Whoever comes next is told; the commits of this batch are durable all the same.
         let _ = self.note_failure(reclaimed);
+        self.write_ahead();
     }
 
     pub(super) fn new_batch(&mut self) -> Batch {
@@ -278,7 +289,7 @@ impl Committer {
     pub(super) fn merge(&mut self) {
         let mut index = write_lock(&self.shared.index);
         if let Some(segment) = index.segments.get_mut(&self.current.segment) {
-            segment.octets = self.current.end;
+            (segment.octets, segment.end) = (self.current.end, self.current.end);
         }
         let freed = index.merge(&mut self.changes);
         self.freed.extend(freed);
@@ -293,28 +304,54 @@ impl Committer {
         }
     }
 
-    /// Goes on to a new segment when this one is full. No batch crosses a segment's end.
+    /// Goes on to a new segment when this one is full, or when the next one has its space written
+    /// already and this one has not. No batch crosses a segment's end.
     fn make_room(&mut self, octets: u64) -> Result<(), StoreError> {
         let full = self.current.end.saturating_add(octets) > self.shared.options.segment_octets;
-        if full && self.current.end > DATA_START { self.roll() } else { Ok(()) }
+        let better = !self.current.ahead && self.shared.spares.len() > 0;
+        if self.current.end > DATA_START && (full || better) { self.roll() } else { Ok(()) }
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {
         // The next header says that all here is durable.
         self.sync_all()?;
-        let next = self.next_header(self.current.end);
-        let header = next.ok_or(StoreError::Full { resource: "segment numbers" })?;
-        let io = &*self.shared.io;
-        let created = match open_new(io, header.segment) {
+        if self.current.end == DATA_START {
+            // The sync failed, and this is a new one already.
+            return Ok(());
+        }
+        match self.begin_next() {
             // A passing want, and nothing was made: this segment grows until there are some.
-            Err((_, error)) if no_descriptors(&error) => return Ok(()),
-            opened => opened.and_then(|file| begin_segment(io, file, &header, self.shared.spool)),
+            Err((_, error)) if no_descriptors(&error) => Ok(()),
+            begun => begun.map_err(|failed| self.shared.fail(cannot(&failed))),
+        }
+    }
+
+    /// Begins the next segment, in space that is ready where there is some. What is behind the
+    /// durable end of this one is void then.
+    pub(super) fn begin_next(&mut self) -> Result<(), Failed> {
+        let none_left = || ("count on".to_owned(), io::Error::other("no segment numbers are left"));
+        let header = self.next_header(self.current.synced).ok_or_else(none_left)?;
+        let (io, spool) = (&*self.shared.io, self.shared.spool);
+        let spare = self.shared.spares.take();
+        let spare = spare.map(|spare| use_spare(io, spare, &header, spool)).transpose()?.flatten();
+        let next = match spare {
+            None => create_segment(io, &header, spool)?,
+            Some(file) => Current { ahead: true, ..Current::new(file, &header, spool) },
         };
-        self.current = created
-            .map_err(|(action, error)| self.shared.fail(format!("cannot {action}: {error}")))?;
-        let segment = Segment { epoch: header.epoch, octets: DATA_START, ..Segment::default() };
-        write_lock(&self.shared.index).segments.insert(header.segment, segment);
+        let begun = Segment::new(header.epoch, next.ahead);
+        write_lock(&self.shared.index).segments.insert(header.segment, begun);
+        self.current = next;
         Ok(())
+    }
+
+    /// Has space written for the next segment: soon where this one has none, because each sync
+    /// into it costs more; later where it has, because an old segment may be free by then.
+    fn write_ahead(&self) {
+        let size = self.shared.options.segment_octets;
+        let due = if self.current.ahead { size / 2 } else { size / 16 };
+        if self.current.end.saturating_sub(DATA_START) > due {
+            make_ahead(&self.shared);
+        }
     }
 
     fn ask_for_space(&mut self) {
@@ -328,7 +365,11 @@ impl Committer {
         self.space_asked = Some(now);
         // Where the system does not answer, what was known last stays.
         if let Ok(space) = self.shared.io.space() {
-            self.shared.set_level(disk_level(space, self.shared.level()), space.free);
+            let level = disk_level(space, self.shared.level());
+            self.shared.set_level(level, space.free);
+            if level > DiskLevel::Normal {
+                self.shared.spares.drop_all(&*self.shared.io);
+            }
         }
     }
 
@@ -352,7 +393,7 @@ impl Committer {
 }
 
 /// What failed, and how.
-type Failed = (String, io::Error);
+pub(super) type Failed = (String, io::Error);
 
 /// Whether a file was not opened because too many are open.
 fn no_descriptors(error: &io::Error) -> bool {
@@ -360,9 +401,8 @@ fn no_descriptors(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
-fn open_new(io: &dyn SpoolIo, segment: u32) -> Result<Arc<dyn SpoolFile>, Failed> {
-    let path = segment_path(segment);
-    io.open(&path, OpenMode::CreateNew).map_err(|error| (format!("create {path}"), error))
+pub(super) fn cannot((action, error): &Failed) -> String {
+    format!("cannot {action}: {error}")
 }
 
 /// Makes a segment file: name durable, then its header. Gives what failed.
@@ -371,25 +411,15 @@ pub(super) fn create_segment(
     header: &SegmentHeader,
     spool: u128,
 ) -> Result<Current, Failed> {
-    begin_segment(io, open_new(io, header.segment)?, header, spool)
-}
-
-fn begin_segment(
-    io: &dyn SpoolIo,
-    file: Arc<dyn SpoolFile>,
-    header: &SegmentHeader,
-    spool: u128,
-) -> Result<Current, Failed> {
     let path = segment_path(header.segment);
     let at = |action: &str| format!("{action} {path}");
+    let file = io.open(&path, OpenMode::CreateNew).map_err(|error| (at("create"), error))?;
     io.fsync_dir("log").map_err(|error| (at("fsync the folder of"), error))?;
     let octets = header.encode(spool).unwrap_or_default();
     file.write_all_at(0, &[io::IoSlice::new(&octets)])
         .and_then(|()| file.fdatasync())
         .map_err(|error| (at("write"), error))?;
-    let seed = header.seed(spool);
-    let (end, synced) = (DATA_START, DATA_START);
-    Ok(Current { file, segment: header.segment, seed, end, synced })
+    Ok(Current::new(file, header, spool))
 }
 
 pub(super) fn answer_durable(shared: &Shared, waiters: Vec<Waiter>) {

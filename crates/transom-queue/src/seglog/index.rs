@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use super::accept::AcceptSummary;
 use super::body::{Body, BodyId, Place};
 use super::frame::Lsn;
+use super::segment::DATA_START;
 
 /// Sizes are kept in units of this many octets.
 const UNIT_OCTETS: u64 = 64;
@@ -29,8 +30,12 @@ pub(super) struct Index {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) epoch: u32,
-    /// Its size, header included.
+    /// Its size, header included. One that this boot writes to counts as far as it is written.
     pub(super) octets: u64,
+    /// Where its last frame ends.
+    pub(super) end: u64,
+    /// Its whole space was written before it was used.
+    pub(super) ahead: bool,
     /// Open messages whose first record lies here.
     pub(super) messages: u64,
     /// Shared bodies that lie here.
@@ -42,6 +47,11 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    /// One that was just begun.
+    pub(super) fn new(epoch: u32, ahead: bool) -> Self {
+        Self { epoch, octets: DATA_START, end: DATA_START, ahead, ..Self::default() }
+    }
+
     /// Whether nothing in it counts. Holds for the oldest segment only: an older one would have
     /// the first records of messages that go on here.
     pub(super) fn is_dead(&self) -> bool {

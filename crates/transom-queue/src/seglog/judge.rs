@@ -188,19 +188,17 @@ impl CompleteBatch {
 pub(super) struct Batches {
     scan: Scan,
     torn: BTreeSet<u64>,
-    /// Octets were seen that belong to no frame.
-    noise: bool,
 }
 
 impl Batches {
     pub(super) fn new(scan: Scan) -> Self {
-        Self { scan, torn: BTreeSet::new(), noise: false }
+        Self { scan, torn: BTreeSet::new() }
     }
 
-    /// Batches that are not complete.
+    /// Batches that are not complete. One of which no frame is whole cannot be told from what the
+    /// file held before.
     pub(super) fn torn(&self) -> u64 {
-        let known = u64::try_from(self.torn.len()).unwrap_or(u64::MAX);
-        known.max(u64::from(self.noise))
+        u64::try_from(self.torn.len()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn next_complete(&mut self) -> Option<CompleteBatch> {
@@ -208,8 +206,7 @@ impl Batches {
         while let Some(scanned) = self.scan.next() {
             let frame = match scanned {
                 Scanned::Frame(frame) => frame,
-                Scanned::Damage { zero, .. } => {
-                    self.noise |= !zero;
+                Scanned::Damage { .. } => {
                     self.drop_run(&mut run);
                     continue;
                 }

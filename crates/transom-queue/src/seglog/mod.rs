@@ -37,6 +37,7 @@ mod replay;
 mod scan;
 mod segment;
 mod shared;
+mod spare;
 mod stage;
 mod state;
 mod void;
@@ -134,29 +135,41 @@ impl SegLog {
     ///
     /// [`StoreError::Failed`] when the log has failed, now or before.
     pub fn close(&self) -> Result<(), StoreError> {
+        self.shared.spares.close();
         let result = self.engine.close(&self.shared);
         self.shared.worker.close();
+        self.shared.ahead.close();
         result
     }
 
     /// Opens a message; looks it up again as long as its segment is freed under it.
     fn read(&self, id: InternalMessageId, with_body: bool) -> Result<Read, StoreError> {
+        let mut error = ReadError::Gone;
+        let mut known = None;
         for _ in 0..LOOKUPS_MAX {
-            let found = {
-                let index = read_lock(&self.shared.index);
-                let entry = index.messages.get(&id.0).cloned();
-                let body = entry.as_ref().and_then(Entry::body);
-                let place = body.and_then(|body| index.bodies.get(&body)).map(|body| body.place);
-                entry.map(|entry| (entry, place))
-            };
-            let (entry, place) = found.ok_or(StoreError::NotFound(id))?;
+            let (entry, place) = self.look_up(id).ok_or(StoreError::NotFound(id))?;
+            // Its segment may have been freed under the reader, and its file written anew. What
+            // stands still where it stood is damaged.
+            let moved = known.as_ref() != Some(&(entry.clone(), place));
+            if !moved && !matches!(error, ReadError::Gone) {
+                break;
+            }
             match self.read_once(id, &entry, place, with_body) {
-                Err(ReadError::Gone) => {}
-                Err(error) => return Err(store_error(id, error)),
+                Err(again) => error = again,
                 Ok(read) => return Ok(read),
             }
+            known = Some((entry, place));
         }
-        Err(store_error(id, ReadError::Gone))
+        Err(store_error(id, error))
+    }
+
+    /// Where a message lies, and its body where that is shared.
+    fn look_up(&self, id: InternalMessageId) -> Option<(Entry, Option<SharedPlace>)> {
+        let index = read_lock(&self.shared.index);
+        let entry = index.messages.get(&id.0).cloned()?;
+        let body = entry.body().and_then(|body| index.bodies.get(&body));
+        let place = body.map(|body| body.place);
+        Some((entry, place))
     }
 
     fn read_once(

@@ -10,6 +10,7 @@ use super::reader::{ReadError, Rebuilt};
 use super::scan::{Scan, Scanned, ScannedFrame};
 use super::segment::segment_path;
 use super::shared::Counters;
+use super::spare::{SPARES_MAX, free_path};
 use super::stage::Stage;
 use crate::io::OpenMode;
 use crate::spool::{DiskLevel, StoreError};
@@ -73,7 +74,7 @@ impl Committer {
         let (segment, state) = segment?;
         let file = self.shared.io.open(&segment_path(segment), OpenMode::Read).ok()?;
         let seed = Seed::new(self.shared.spool, segment, state.epoch);
-        let scan = Scan::new(file, seed, segment, state.octets);
+        let scan = Scan::new(file, seed, segment, state.end);
         Some(CopyScan { segment, scan, done: false, unopened: false })
     }
 
@@ -96,11 +97,31 @@ impl Committer {
                 return Ok(());
             }
             let path = segment_path(number);
-            let io = &self.shared.io;
-            let removed = io.unlink(&path).and_then(|()| io.fsync_dir("log"));
-            removed.map_err(|error| self.shared.fail(format!("remove {path}: {error}")))?;
+            let io = &*self.shared.io;
+            let recycled = self.is_recyclable(&state);
+            let free = free_path(number);
+            let removed = if recycled { io.rename(&path, &free) } else { io.unlink(&path) };
+            removed
+                .and_then(|()| io.fsync_dir("log"))
+                .map_err(|error| self.shared.fail(format!("remove {path}: {error}")))?;
+            if recycled {
+                self.shared.spares.keep(io, free);
+                Counters::add(&self.shared.counters.segments_recycled, 1);
+            }
             self.forget(number);
         }
+    }
+
+    /// Whether the file of a segment may be written anew. Only this boot knows that all its syncs
+    /// went well.
+    fn is_recyclable(&self, state: &Segment) -> bool {
+        let options = &self.shared.options;
+        let nearly = state.end.saturating_add(options.batch_octets_max) >= options.segment_octets;
+        state.epoch == self.shared.epoch
+            && !state.failed
+            && (state.ahead || nearly)
+            && self.shared.level() == DiskLevel::Normal
+            && self.shared.spares.len() < SPARES_MAX
     }
 
     fn forget(&mut self, segment: u32) {

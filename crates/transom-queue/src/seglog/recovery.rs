@@ -16,6 +16,7 @@ use super::options::{OpenError, SegLogOptions};
 use super::replay::{Replay, repair, write_again};
 use super::segment::{DATA_START, SegmentHeader, machine_number, segment_number, segment_path};
 use super::shared::Shared;
+use super::spare::is_spare;
 use super::stage::Stage;
 use crate::io::{LockGuard, OpenMode, SpoolIo};
 use crate::spool::{RecoveryReport, StoreError};
@@ -38,6 +39,8 @@ pub(super) struct LogFolder {
     pub(super) strays: Vec<u32>,
     /// Files that hold something, but whose header does not verify.
     pub(super) headless: Vec<u32>,
+    /// Space that was kept ready.
+    pub(super) spares: Vec<String>,
     /// The highest number that a file has.
     highest: u32,
 }
@@ -105,6 +108,8 @@ fn read_log(io: &dyn SpoolIo, spool: u128) -> Result<LogFolder, OpenError> {
     let mut numbers: Vec<u32> =
         entries.iter().filter_map(|entry| segment_number(&entry.name)).collect();
     numbers.sort_unstable();
+    folder.spares =
+        entries.into_iter().map(|entry| entry.name).filter(|name| is_spare(name)).collect();
     for number in numbers {
         folder.highest = folder.highest.max(number);
         let path = segment_path(number);
@@ -214,7 +219,8 @@ impl Boot {
             .map_err(|error| at(&*io, &format!("write {}", segment_path(segment)), error))?;
         {
             let mut index = write_lock(&shared.index);
-            let begun = Segment { epoch, octets: current.end, ..Segment::default() };
+            let begun =
+                Segment { octets: current.end, end: current.end, ..Segment::new(epoch, false) };
             index.segments.insert(segment, begun);
             index.merge(&mut changes);
         }

@@ -48,7 +48,7 @@ impl Replay {
                 continue;
             };
             let (epoch, octets) = (segment.header.epoch, segment.octets);
-            let state = Segment { epoch, octets, ..Segment::default() };
+            let state = Segment { epoch, octets, end: limit, ..Segment::default() };
             replay.index.segments.insert(number, state);
             for (count, scanned) in segment.scan(spool, limit).enumerate() {
                 replay.scanned(number, scanned);

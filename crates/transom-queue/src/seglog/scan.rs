@@ -25,19 +25,18 @@ pub(super) struct Scan {
     at: u64,
     window: Vec<u8>,
     window_at: u64,
-    /// Where octets began that are no valid frame, and whether any of them is not zero.
-    damage: Option<(u64, bool)>,
+    /// Where octets began that are no valid frame.
+    damage: Option<u64>,
 }
 
 /// What the walk found.
 #[derive(Debug)]
 pub(super) enum Scanned {
     Frame(ScannedFrame),
-    /// Octets that are no valid frame; `zero` where all are zero, as in space not written yet.
+    /// Octets that are no valid frame.
     Damage {
         from: u64,
         to: u64,
-        zero: bool,
     },
 }
 
@@ -105,14 +104,12 @@ impl Scan {
         Some((record, body))
     }
 
-    fn note_damage(&mut self, not_zero: bool) {
-        let (from, before) = self.damage.unwrap_or((self.at, false));
-        self.damage = Some((from, before || not_zero));
+    fn note_damage(&mut self) {
+        self.damage.get_or_insert(self.at);
     }
 
     fn take_damage(&mut self, to: u64) -> Option<Scanned> {
-        let (from, not_zero) = self.damage.take()?;
-        Some(Scanned::Damage { from, to, zero: !not_zero })
+        self.damage.take().map(|from| Scanned::Damage { from, to })
     }
 
     /// Up to `len` octets at `at`, fewer at the end.
@@ -161,13 +158,12 @@ impl Iterator for Scan {
         let step = u64::try_from(ALIGNMENT).unwrap_or(8);
         while self.at < self.end {
             let Some((header, crc)) = self.header_here() else {
-                let skipped = self.octets(self.at, ALIGNMENT).iter().any(|octet| *octet != 0);
-                self.note_damage(skipped);
+                self.note_damage();
                 self.at = self.at.saturating_add(step);
                 continue;
             };
             let Some((record, body)) = self.payload_here(&header) else {
-                self.note_damage(true);
+                self.note_damage();
                 self.at = self.at.saturating_add(header.frame_octets());
                 continue;
             };

@@ -10,6 +10,7 @@ use transom_types::InternalMessageId;
 use super::encode::EncodedOp;
 use super::index::Index;
 use super::options::{SegLogOptions, Stats};
+use super::spare::Spares;
 use super::worker::Worker;
 use crate::io::SpoolIo;
 use crate::spool::{Committed, DiskLevel, SpoolHealth, StoreError};
@@ -28,7 +29,11 @@ pub(super) struct Shared {
     pub(super) work: Condvar,
     pub(super) counters: Counters,
     pub(super) backlog: Backlog,
+    /// For large bodies.
     pub(super) worker: Worker,
+    pub(super) spares: Spares,
+    /// Writes them.
+    pub(super) ahead: Worker,
     health: Mutex<SpoolHealth>,
     /// Room on the disk when it was last asked for.
     free: AtomicU64,
@@ -79,7 +84,8 @@ impl Shared {
         (spool, epoch): (u128, u32),
         index: Index,
     ) -> Self {
-        let worker = Worker::new(Arc::clone(&io), options.driver);
+        let worker = Worker::new(Arc::clone(&io), options.driver, "transom-blob");
+        let ahead = Worker::new(Arc::clone(&io), options.driver, "transom-ahead");
         let backlog = Backlog::new(options.backlog_octets_max);
         Self {
             io,
@@ -92,6 +98,8 @@ impl Shared {
             counters: Counters::default(),
             backlog,
             worker,
+            spares: Spares::default(),
+            ahead,
             health: Mutex::new(SpoolHealth::Serving { level: DiskLevel::Normal }),
             free: AtomicU64::new(u64::MAX),
             next_id: AtomicU64::new(1),
@@ -160,6 +168,8 @@ impl Shared {
             segments_reclaimed: get(&self.counters.segments_reclaimed),
             quarantined: get(&self.counters.quarantined),
             voided: get(&self.counters.voided),
+            segments_ahead: get(&self.counters.segments_ahead),
+            segments_recycled: get(&self.counters.segments_recycled),
             messages: count(index.messages.len()),
             segments: count(index.segments.len()),
             log_octets: index.log_octets(),
@@ -178,6 +188,8 @@ pub(super) struct Counters {
     pub(super) segments_reclaimed: AtomicU64,
     pub(super) quarantined: AtomicU64,
     pub(super) voided: AtomicU64,
+    pub(super) segments_ahead: AtomicU64,
+    pub(super) segments_recycled: AtomicU64,
 }
 
 impl Counters {

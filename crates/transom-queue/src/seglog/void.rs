@@ -12,11 +12,10 @@ use std::ops::Range;
 use hashbrown::HashMap;
 
 use super::batch::Batch;
-use super::committer::{Committer, Waiter, answer_all, answer_durable, create_segment};
+use super::committer::{Committer, Waiter, answer_all, answer_durable, cannot, create_segment};
 use super::frame::RecordType;
 use super::index::Segment;
 use super::replay::write_frame_again;
-use super::segment::DATA_START;
 use super::shared::Counters;
 use super::stage::Stage;
 use crate::spool::StoreError;
@@ -88,20 +87,12 @@ impl Committer {
         if std::mem::replace(&mut self.survived_one, true) {
             return Err(self.give_up(trouble));
         }
-        let header = self.next_header(self.current.synced);
-        let header = header.ok_or(StoreError::Full { resource: "segment numbers" })?;
-        let created = create_segment(&*self.shared.io, &header, self.shared.spool);
-        let created = created.map_err(|(action, error)| {
-            self.shared.fail(format!("{}, then cannot {action}: {error}", trouble.describe()))
+        let (segment, end) = (self.current.segment, self.current.synced);
+        self.begin_next().map_err(|failed| {
+            self.shared.fail(format!("{}, then {}", trouble.describe(), cannot(&failed)))
         })?;
-        let failed = std::mem::replace(&mut self.current, created);
-        {
-            let mut index = write_lock(&self.shared.index);
-            if let Some(segment) = index.segments.get_mut(&failed.segment) {
-                (segment.octets, segment.failed) = (failed.synced, true);
-            }
-            let next = Segment { epoch: header.epoch, octets: DATA_START, ..Segment::default() };
-            index.segments.insert(header.segment, next);
+        if let Some(failed) = write_lock(&self.shared.index).segments.get_mut(&segment) {
+            *failed = Segment { octets: end, end, failed: true, ..*failed };
         }
         Counters::add(&self.shared.counters.voided, 1);
         // What was copied in the failed batch is void too, so its segment is copied anew.

@@ -1,4 +1,5 @@
-//! The thread for large bodies: their syncs take long and must not hold up the log's batches.
+//! Threads for what takes long and must not hold up the log's batches: one for large bodies, one
+//! that writes space ahead.
 
 use std::fmt;
 use std::sync::mpsc;
@@ -18,23 +19,23 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(io: Arc<dyn SpoolIo>, driver: Driver) -> Self {
+    pub(super) fn new(io: Arc<dyn SpoolIo>, driver: Driver, name: &str) -> Self {
         let thread = match driver {
             Driver::Inline => None,
-            Driver::Thread => Self::spawn(Arc::clone(&io)),
+            Driver::Thread => Self::spawn(Arc::clone(&io), name),
         };
         Self { io, thread: Mutex::new(thread) }
     }
 
     /// Without a thread, which only a machine at its limits refuses, the caller does the work.
-    fn spawn(io: Arc<dyn SpoolIo>) -> Option<(mpsc::Sender<Job>, JoinHandle<()>)> {
+    fn spawn(io: Arc<dyn SpoolIo>, name: &str) -> Option<(mpsc::Sender<Job>, JoinHandle<()>)> {
         let (sender, jobs) = mpsc::channel::<Job>();
         let work = move || {
             for job in jobs {
                 job(&*io);
             }
         };
-        let thread = std::thread::Builder::new().name("transom-blob".into()).spawn(work);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(work);
         thread.ok().map(|thread| (sender, thread))
     }
 

@@ -18,5 +18,6 @@ mod ledger;
 mod machine;
 mod memory;
 mod model;
+mod recycling;
 mod sim;
 mod workload;

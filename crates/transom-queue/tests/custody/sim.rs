@@ -121,7 +121,7 @@ impl Sim {
     /// Numbers of the segments that are there.
     pub(crate) fn segments(&self) -> Vec<String> {
         let paths = self.fs.paths().into_iter();
-        paths.filter(|path| path.starts_with("log/")).collect()
+        paths.filter(|path| path.strip_suffix(".seg").is_some()).collect()
     }
 
     /// Fills the log with mail that comes and goes until `done` says so.

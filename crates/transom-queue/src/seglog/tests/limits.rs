@@ -41,7 +41,7 @@ fn intents_alone_wait_for_the_write_and_not_for_the_disk() {
 #[test]
 fn unsynced_octets_are_bounded() {
     let fs = SimFs::new(1);
-    let log = open_on(&fs, small().with_segment_octets(1 << 20));
+    let log = open_on(&fs, small().with_segment_octets(4 << 20));
     let id = accept(&log, b"x", 1);
     let syncs = fs.counts().fdatasync;
     let host = "h".repeat(10_000);

@@ -108,8 +108,8 @@ fn segment_that_is_not_opened_is_not_damaged() {
 fn segment_that_cannot_be_made_is_made_later() {
     let io = Short::new();
     let log = io.log();
-    let stuck: Vec<_> = (0..20).map(|_| accept(&log, b"stuck", 1)).collect();
     io.making.store(true, Ordering::Relaxed);
+    let stuck: Vec<_> = (0..20).map(|_| accept(&log, b"stuck", 1)).collect();
     traffic(&log);
     assert!(matches!(log.health(), SpoolHealth::Serving { .. }), "{:?}", log.health());
     assert_eq!(log.stats().segments, 1);
