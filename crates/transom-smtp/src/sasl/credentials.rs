@@ -62,6 +62,11 @@ impl Credentials {
         Self { mechanisms: vec![Arc::new(ExternalClient)], danger_use_without_tls: false }
     }
 
+    /// A mechanism of the host program's own, and no other.
+    pub fn mechanism(mechanism: Arc<dyn ClientMechanism>) -> Self {
+        Self { mechanisms: vec![mechanism], danger_use_without_tls: false }
+    }
+
     /// Adds a mechanism that is used where the server offers none of the others.
     #[must_use]
     pub fn with_mechanism(mut self, mechanism: Arc<dyn ClientMechanism>) -> Self {

@@ -20,8 +20,7 @@
 //! | `PLAIN`, `LOGIN` | [`Plain`], [`Login`] | [`Credentials::password`] | the password |
 //! | `EXTERNAL` | [`External`] | [`Credentials::external`] | nothing; TLS has told |
 //!
-//! SCRAM comes with the feature `scram`. A further mechanism is a type of the host program's that
-//! implements [`ServerMechanism`] or [`ClientMechanism`].
+//! SCRAM comes with the feature `scram`.
 //!
 //! ```
 //! use transom_smtp::sasl::{Plain, Question, ServerContext, ServerMechanism, ServerStep, Verdict};
@@ -38,6 +37,22 @@
 //! assert_eq!(step, ServerStep::Granted(alice));
 //! # Ok::<(), transom_types::PrincipalError>(())
 //! ```
+//!
+//! # A mechanism of the host program's own
+//!
+//! It is a type that implements [`ServerMechanism`], [`ClientMechanism`] or both. A server offers
+//! it by [`AuthOffer::with_mechanism`], a client uses it by [`Credentials::mechanism`] or
+//! [`Credentials::with_mechanism`]; the sessions know no other way for those above.
+//!
+//! - *Initial response*: [`ClientExchange::initial_response`] may give one, and
+//!   [`ServerExchange::respond`] is called with it first. Without one it is called with `None` and
+//!   gives its first challenge, which may be empty.
+//! - *Continuation*: [`ServerStep::Challenge`] and [`ClientStep::Respond`], as often as it takes;
+//!   base64 and the bounds of lines are the sessions'.
+//! - *Decision*: the exchange decides by itself, or asks one of the [`Question`]s, which the
+//!   application may take its time for.
+//! - *Cancel*: a client says [`ClientStep::Cancel`]. Where a client cancels, or the connection is
+//!   lost, the server's exchange is dropped.
 //!
 //! # What is not done
 //!

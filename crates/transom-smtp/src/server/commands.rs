@@ -163,7 +163,7 @@ impl ServerSession {
         esmtp: bool,
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
-        // [RFC 2033 §4.1] LMTP has LHLO in the place of EHLO and HELO, and each gets 500 where it
+        // [RFC 2033 §4.1-a] LMTP has LHLO in the place of EHLO and HELO, and each gets 500 where it
         // does not belong.
         if protocol != self.config.protocol {
             return self.error(FixedReply::OtherProtocol, out);
@@ -178,12 +178,13 @@ impl ServerSession {
 
     fn data_command<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
         if self.state == State::Envelope && self.transaction.recipients > 0 {
-            // [RFC 3030 §3] DATA cannot carry what BINARYMIME lets in.
+            // [RFC 3030 §3-b] DATA cannot carry what BINARYMIME lets in.
             if self.transaction.binary {
                 return self.error(FixedReply::BinaryNeedsBdat, out);
             }
             self.ask(Open::Data, Event::Data)
         } else {
+            // [RFC 2033 §4.2-a] the same under LMTP: no recipient, no content.
             self.out_of_order(out)
         }
     }
@@ -242,7 +243,7 @@ impl ServerSession {
         }
     }
 
-    /// [RFC 2033 §4.2] under LMTP the end of a content has one reply for each accepted recipient.
+    /// [RFC 2033 §4.2-b, §4.3-a] under LMTP the end of a content has one reply for each accepted recipient.
     pub(super) fn replies_to_content(&self, last: bool) -> u32 {
         match self.config.protocol {
             Protocol::Lmtp if last => self.transaction.recipients,

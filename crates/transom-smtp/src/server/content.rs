@@ -165,7 +165,7 @@ impl ServerSession {
     }
 }
 
-/// [RFC 3030 §3] content under BINARYMIME may hold any octet.
+/// [RFC 3030 §3-a] content under BINARYMIME may hold any octet.
 fn opaque(input: &[u8]) -> ContentStep<'_> {
     let piece = match input {
         [] => ContentPiece::Incomplete,

@@ -429,7 +429,7 @@ impl ServerSession {
         let offered = self.config.extensions;
         match self.config.protocol {
             Protocol::Smtp => offered,
-            // [RFC 2033 §5] an LMTP server must have these two.
+            // [RFC 2033 §5-a] an LMTP server must have these two.
             Protocol::Lmtp => offered.with_pipelining(true).with_enhanced_status_codes(true),
         }
     }

@@ -135,7 +135,7 @@ replies! {
     Ok = ok(0, 0, "OK");
     /// Anything but QUIT in a refused session.
     OnlyQuit = no(ReplyCode::BAD_SEQUENCE, 5, 1, "No service, only QUIT");
-    // [RFC 2033 §4.1] 500 to the greeting of the other protocol.
+    // [RFC 2033 §4.1-a] 500 to the greeting of the other protocol.
     /// LHLO under SMTP, EHLO and HELO under LMTP.
     OtherProtocol =
         no(ReplyCode::COMMAND_UNRECOGNIZED, 5, 1, "This is the greeting of another protocol");

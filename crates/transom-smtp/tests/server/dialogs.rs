@@ -33,6 +33,9 @@ enum Cut {
     Random(u64),
 }
 
+// [RFC 2033 §4.1-a, §4.2-a, §4.2-b, §4.3-a, §5-a] test: lmtp*.smtp
+// [RFC 3030 §3-a, §3-b] test: binary_mime.smtp
+// [RFC 8689 §2-d] test: requiretls.smtp
 #[test]
 fn dialogs_run_the_same_in_any_cut() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs");

@@ -266,11 +266,11 @@ fn describe(event: &Event) -> (&'static str, String) {
             if let Some(by) = parameters.deliver_by {
                 let _ = write!(line, " by={by}");
             }
-            match parameters.hold {
-                Some(FutureRelease::For(interval)) => line += &format!(" holdfor={interval}"),
-                Some(FutureRelease::Until(moment)) => line += &format!(" holduntil={moment}"),
-                None => {}
-            }
+            let _ = match parameters.hold {
+                Some(FutureRelease::For(interval)) => write!(line, " holdfor={interval}"),
+                Some(FutureRelease::Until(moment)) => write!(line, " holduntil={moment}"),
+                None => Ok(()),
+            };
             if let Some(priority) = parameters.mt_priority {
                 let _ = write!(line, " mt-priority={priority}");
             }

@@ -7,10 +7,16 @@ mod dialogs;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod lmtp;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod smuggling;
+#[cfg(test)]
+mod xclient;

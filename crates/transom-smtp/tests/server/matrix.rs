@@ -4,11 +4,15 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use transom_smtp::Protocol;
+use transom_smtp::codec::ExtensionRegistry;
+
 use crate::driver::{Driver, config, offer, reply};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 21] = [
     "EHLO c.example",
     "HELO c.example",
+    "LHLO c.example",
     "MAIL FROM:<a@example.org>",
     "RCPT TO:<b@example.net>",
     "DATA",
@@ -20,13 +24,24 @@ const COMMANDS: [&str; 15] = [
     "HELP",
     "STARTTLS",
     "AUTH PLAIN AGFsaWNlAHNlY3JldA==",
+    "EXPN staff",
+    "ETRN c.example",
+    "XCLIENT NAME=d.example",
+    "XFORWARD NAME=d.example",
+    "XPING",
     "XYZZY",
     "QUIT",
 ];
 
 fn states() -> Vec<(&'static str, Driver)> {
-    let config =
-        || config().with_extensions(config().extensions.with_starttls(true)).with_auth(offer());
+    let config = || {
+        let all = config().extensions.with_starttls(true).with_etrn(true).with_expn(true);
+        config()
+            .with_extensions(all.with_xclient(true).with_xforward(true))
+            .with_registry(ExtensionRegistry::new().with_verb("XPING").unwrap())
+            .with_auth(offer())
+    };
+    let plain = crate::driver::config;
     let in_clear = || offer().danger_offer_plaintext_auth_without_tls(true);
     let mut refused = Driver::silent(config());
     refused.answers.push_back(("Connect".into(), reply("554 5.7.1 No")));
@@ -46,6 +61,12 @@ fn states() -> Vec<(&'static str, Driver)> {
     authenticating.feed(b"AUTH LOGIN\r\n");
     let mut authenticated = Driver::identified(config().with_auth(in_clear()));
     authenticated.feed(b"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n");
+    let mut binary =
+        Driver::identified(plain().with_extensions(plain().extensions.with_binary_mime(true)));
+    binary.feed(b"MAIL FROM:<a@example.org> BODY=BINARYMIME\r\nRCPT TO:<b@example.net>\r\n");
+    let lmtp = || config().with_protocol(Protocol::Lmtp);
+    let mut lhlo = Driver::new(lmtp());
+    lhlo.feed(b"LHLO c.example\r\n");
     vec![
         ("refused", refused),
         ("greeted", Driver::new(config())),
@@ -58,6 +79,10 @@ fn states() -> Vec<(&'static str, Driver)> {
         ("TLS EHLO", tls_identified),
         ("AUTH LOGIN", authenticating),
         ("authenticated", authenticated),
+        ("EHLO, nothing switched on", Driver::identified(plain())),
+        ("BODY=BINARYMIME RCPT", binary),
+        ("LMTP greeted", Driver::new(lmtp())),
+        ("LMTP LHLO", lhlo),
     ]
 }
 
