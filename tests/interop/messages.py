@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Makes, sends and checks the messages of the interop scripts.
 
-messages.py send --port PORT --recipient MAILBOX [--count 200]
-messages.py check --maildir DIR [--count 200] [--timeout 90]
+messages.py send --port PORT --recipient MAILBOX [--refused MAILBOX] [--count 200]
+messages.py check --maildir DIR --recipient MAILBOX [--count 200] [--timeout 60]
+messages.py reports --maildir DIR --recipient MAILBOX [--count 200] [--timeout 60]
 
-Message n is the same on both sides. What arrives is compared octet by octet from the marker field
+Every tenth message also goes to the recipient that will be refused, if one is named; "reports"
+checks that one report about it came for each of these. Message n is the same on both sides. What arrives is compared octet by octet from the marker field
 on; what servers put above it is theirs. A Maildir has its own line ends, so CRLF counts as LF.
 """
 import argparse
+import email
 import pathlib
 import smtplib
 import sys
@@ -70,15 +73,19 @@ def message(n, recipient):
     return b"".join(line + b"\r\n" for line in [*header, b"", *make(n)])
 
 
-def send(port, recipient, count):
+def has_refused_recipient(n):
+    return n % 10 == 3
+
+
+def send(port, recipient, refused, count):
     sessions = 0
     for first in range(0, count, 20):
         with smtplib.SMTP("127.0.0.1", port, "client.interop.test", timeout=60) as client:
             client.ehlo()
             for n in range(first, min(first + 20, count)):
-                client.sendmail(
-                    "sender@interop.test", [recipient], message(n, recipient), ["BODY=8BITMIME"]
-                )
+                to = [recipient, refused] if refused and has_refused_recipient(n) else [recipient]
+                body = ["BODY=8BITMIME"]
+                client.sendmail("sender@interop.test", to, message(n, recipient), body)
             sessions += 1
     print(f"sent {count} messages in {sessions} sessions to port {port}")
 
@@ -99,12 +106,16 @@ def arrived(maildir):
     return found
 
 
-def check(maildir, count, timeout, recipient):
+def wait_for_files(maildir, count, timeout):
     end = time.monotonic() + timeout
-    files = 0
-    while files < count and time.monotonic() < end:
-        files = sum(1 for _ in pathlib.Path(maildir).rglob("new/*"))
+    while time.monotonic() < end:
+        if sum(1 for _ in pathlib.Path(maildir).rglob("new/*")) >= count:
+            return
         time.sleep(0.2)
+
+
+def check(maildir, count, timeout, recipient):
+    wait_for_files(maildir, count, timeout)
     found = arrived(maildir)
     wrong = []
     for n in range(count):
@@ -125,6 +136,25 @@ def check(maildir, count, timeout, recipient):
     print(f"{count} messages of {len(KINDS) + 1} kinds arrived octet for octet in {maildir}")
 
 
+def reports(maildir, count, timeout, recipient):
+    """One report for each message that had a refused recipient, and it says who and why."""
+    want = [b"%d" % n for n in range(count) if has_refused_recipient(n)]
+    wait_for_files(maildir, len(want), timeout)
+    about = []
+    for file in pathlib.Path(maildir).rglob("new/*"):
+        report = email.message_from_bytes(file.read_bytes())
+        (status,) = (p for p in report.walk() if p.get_content_type() == "message/delivery-status")
+        host, person = status.get_payload()
+        if person["Final-Recipient"] != f"rfc822; {recipient}" or person["Action"] != "failed":
+            sys.exit(f"{file} is no report about {recipient}: {person}")
+        if not person["Diagnostic-Code"].startswith("smtp; 550 "):
+            sys.exit(f"{file} does not say why: {person}")
+        about.append(file.read_bytes().split(MARKER, 1)[1].split()[0])
+    if sorted(about) != sorted(want):
+        sys.exit(f"there are reports about messages {sorted(about)}, not {sorted(want)}")
+    print(f"{len(want)} reports about {recipient} arrived in {maildir}")
+
+
 def difference(got, want):
     limit = min(len(got), len(want))
     at = next((i for i in range(limit) if got[i] != want[i]), limit)
@@ -134,17 +164,19 @@ def difference(got, want):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("verb", choices=["send", "check"])
+    parser.add_argument("verb", choices=["send", "check", "reports"])
     parser.add_argument("--port", type=int)
     parser.add_argument("--recipient", required=True)
+    parser.add_argument("--refused")
     parser.add_argument("--maildir")
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--timeout", type=float, default=90)
+    parser.add_argument("--timeout", type=float, default=60)
     arguments = parser.parse_args()
     if arguments.verb == "send":
-        send(arguments.port, arguments.recipient, arguments.count)
+        send(arguments.port, arguments.recipient, arguments.refused, arguments.count)
     else:
-        check(arguments.maildir, arguments.count, arguments.timeout, arguments.recipient)
+        judge = check if arguments.verb == "check" else reports
+        judge(arguments.maildir, arguments.count, arguments.timeout, arguments.recipient)
 
 
 if __name__ == "__main__":

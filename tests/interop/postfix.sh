@@ -7,39 +7,19 @@
 # Visible skip where Postfix is absent; in CI that is a failure.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
 . "$here/servers.sh"
 need postfix python3
-count=${INTEROP_COUNT:-200}
-work=$(mktemp -d /tmp/transom-interop.XXXXXX)
-chmod 755 "$work"
+interop_begin 200
 read -r postfix_port transport_port <<<"$(free_ports 2)"
 
-finish() {
-    transport_stop "$work/inbound"
-    transport_stop "$work/outbound"
-    postfix_stop "$work/postfix"
-    [ -n "${INTEROP_KEEP:-}" ] || rm -rf "$work"
-}
-trap finish EXIT
-
-fail() {
-    echo "FAILED: $1"
-    tail -5 "$work"/postfix/mail.log "$work"/*/transport.log 2>/dev/null
-    exit 1
-}
-
-send() { python3 "$here/messages.py" send --port "$1" --recipient "$2" --count "$count"; }
-check() { python3 "$here/messages.py" check --maildir "$1" --recipient "$2" --count "$count"; }
-
 control() {
-    send "$postfix_port" user@sink.test && check "$work/postfix/mail" user@sink.test
+    send "$postfix_port" --recipient user@sink.test && check "$work/postfix/mail" user@sink.test
 }
 
 inbound() {
     transport_start "$work/inbound" "$transport_port" --accepted-domain example.test \
         --mail "$work/inbound/mail" &&
-        send "$postfix_port" user@example.test &&
+        send "$postfix_port" --recipient user@example.test &&
         check "$work/inbound/mail" user@example.test &&
         transport_stop "$work/inbound"
 }
@@ -48,7 +28,7 @@ outbound() {
     rm -rf "$work/postfix/mail/"*
     transport_start "$work/outbound" "$transport_port" --relay-domain sink.test \
         --smart-host "127.0.0.1:$postfix_port" --relay-from 127.0.0.1/32 &&
-        send "$transport_port" user@sink.test &&
+        send "$transport_port" --recipient user@sink.test &&
         check "$work/postfix/mail" user@sink.test &&
         transport_stop "$work/outbound"
 }
@@ -57,9 +37,4 @@ outbound() {
 case " $* " in *bound*) transport_build || fail "the transport does not build" ;; esac
 postfix_configure "$work/postfix" "$postfix_port" "relayhost = [127.0.0.1]:$transport_port"
 postfix_start "$work/postfix" "$postfix_port" || fail "Postfix does not start"
-for test in "$@"; do
-    began=$SECONDS
-    echo "-- $test"
-    "$test" || fail "$test"
-    echo "-- $test passed ($((SECONDS - began)) s)"
-done
+run_tests "$@"

@@ -1,25 +1,64 @@
-# Functions that start and stop mail servers for the interop scripts. Sourced, not run.
+# What the interop scripts share: mail servers to start and stop, and the tests to run with them.
+# Sourced, not run; the script has set $here, this folder.
 #
-# Nothing outside of the given folder is touched: a private Postfix has its own configuration,
+# Nothing outside of a temporary folder is touched: a private server has its own configuration,
 # queue and data folder, listens on one loopback port, and logs into its folder.
+root=$(cd "$here/../.." && pwd)
 
-# One line and exit 0 where a program is absent; in CI absence is a failure.
+# interop_begin COUNT: makes the folder $work; at the end of the script what runs is stopped and the
+# folder removed. COUNT messages are sent each way, unless INTEROP_COUNT says otherwise.
+interop_begin() {
+    count=${INTEROP_COUNT:-$1}
+    work=$(mktemp -d /tmp/transom-interop.XXXXXX)
+    chmod 755 "$work"
+    trap interop_end EXIT
+}
+
+interop_end() {
+    local dir
+    for dir in "$work"/*; do
+        transport_stop "$dir"
+        postfix_stop "$dir"
+        unpacked_stop "$dir"
+    done
+    [ -n "${INTEROP_KEEP:-}" ] || rm -rf "$work"
+}
+
+fail() {
+    echo "FAILED: $1"
+    tail -n 5 "$work"/*/*.log "$work"/*/log/mainlog 2>/dev/null
+    exit 1
+}
+
+send() { python3 "$here/messages.py" send --count "$count" --port "$@"; }
+check() { python3 "$here/messages.py" check --count "$count" --maildir "$1" --recipient "$2"; }
+reports() { python3 "$here/messages.py" reports --count "$count" --maildir "$1" --recipient "$2"; }
+
+# run_tests TEST...: functions of the script, one after the other.
+run_tests() {
+    local test began
+    for test in "$@"; do
+        began=$SECONDS
+        echo "-- $test"
+        "$test" || fail "$test"
+        echo "-- $test passed ($((SECONDS - began)) s)"
+    done
+}
+
+# need PROGRAM...: ends the script where one is absent.
 need() {
     local program
     for program in "$@"; do
-        command -v "$program" >/dev/null 2>&1 && continue
-        if [ -n "${CI:-}" ]; then
-            echo "FAILED: $program is not installed"
-            exit 1
-        fi
-        echo "SKIPPED: $program is not installed"
-        exit 0
+        command -v "$program" >/dev/null 2>&1 || cannot_run "$program is not installed"
     done
-    if [ "$(id -u)" -ne 0 ]; then
-        [ -n "${CI:-}" ] && echo "FAILED: a private Postfix needs root" && exit 1
-        echo "SKIPPED: a private Postfix needs root"
-        exit 0
-    fi
+    [ "$(id -u)" -eq 0 ] || cannot_run "a private mail server needs root"
+}
+
+# cannot_run REASON: a visible skip; in CI a failure.
+cannot_run() {
+    [ -n "${CI:-}" ] && echo "FAILED: $1" && exit 1
+    echo "SKIPPED: $1"
+    exit 0
 }
 
 # Prints COUNT loopback ports that are free now.
@@ -134,6 +173,90 @@ postfix_stop() {
     [ -f "$1/queue/pid/master.pid" ] && kill "$(tr -d ' ' <"$1/queue/pid/master.pid")" 2>/dev/null
     [ -f "$1/job.pid" ] && wait "$(cat "$1/job.pid")" 2>/dev/null
     rm -f "$1/job.pid"
+}
+
+# unpack_server DIR PACKAGE...: makes DIR a root for chroot, with what the packages hold. Nothing is
+# installed, since one mail server drives the other out. Where apt reaches nothing it is a skip.
+unpack_server() {
+    local dir=$1 package
+    shift
+    mkdir -p "$dir"/{bin,dev,etc,mail,packages,tmp,usr,var/run}
+    if ! download "$dir/packages" "$@"; then
+        apt-get update -qq >/dev/null 2>&1 || { echo "SKIPPED: apt reaches nothing"; exit 0; }
+        download "$dir/packages" "$@" || cannot_run "apt has not all of: $*"
+    fi
+    unpack "$dir"
+    cp -L /bin/sh "$dir/bin/sh"
+    if ! copy_libraries "$dir"; then
+        for package in $(libraries_not_installed "$@"); do
+            download "$dir/packages" "$package" # of alternatives, one is enough
+        done
+        unpack "$dir"
+        copy_libraries "$dir" || { grep 'not found' "$dir/libraries"; return 1; }
+    fi
+    mknod -m 666 "$dir/dev/null" c 1 3 || return 1
+    chmod 1777 "$dir/tmp"
+    chown nobody "$dir/mail"
+    printf '%s:x:%s:%s::%s:/bin/sh\n' root 0 0 / nobody "$(id -u nobody)" "$(id -g nobody)" / \
+        >"$dir/etc/passwd"
+    printf '%s:x:%s:\n' root 0 nogroup "$(id -g nobody)" >"$dir/etc/group"
+}
+
+download() {
+    (cd "$1" && shift && apt-get download -qq -o APT::Sandbox::User=root "$@" >/dev/null 2>&1)
+}
+
+unpack() {
+    local package
+    for package in "$1"/packages/*.deb; do
+        dpkg-deb -x "$package" "$1"
+    done
+}
+
+libraries_not_installed() {
+    local package
+    apt-cache depends --recurse --important "$@" 2>/dev/null | grep '^lib' | sort -u |
+        while read -r package; do
+            [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] ||
+                echo "$package"
+        done
+}
+
+# The libraries that stand on this machine and not in the packages. Fails where one is nowhere.
+copy_libraries() {
+    local dir=$1 program library unpacked
+    unpacked=$(echo "$dir"/lib/*-linux-gnu "$dir"/usr/lib/*-linux-gnu | tr ' ' :)
+    find "$dir/bin" "$dir"/usr/{bin,sbin,lib,libexec} -type f -perm -u+x 2>/dev/null |
+        while read -r program; do LD_LIBRARY_PATH=$unpacked ldd "$program" 2>/dev/null; done |
+        sort -u >"$dir/libraries"
+    grep -o '/[^ ]*' "$dir/libraries" | grep -v "^$dir/" | sort -u |
+        while read -r library; do
+            mkdir -p "$dir$(dirname "$library")"
+            cp -nL "$library" "$dir$library"
+        done
+    ! grep -q 'not found' "$dir/libraries"
+}
+
+# unpacked_user DIR NAME ID: a user, and a group, that the server expects to find.
+unpacked_user() {
+    echo "$2:x:$3:$3::/var/empty:/bin/sh" >>"$1/etc/passwd"
+    echo "$2:x:$3:" >>"$1/etc/group"
+}
+
+# unpacked_start DIR PORT PROGRAM ARGUMENT...: as a job of ours; ready when it greets.
+unpacked_start() {
+    local dir=$1 port=$2
+    shift 2
+    chroot "$dir" "$@" >"$dir/server.log" 2>&1 &
+    echo $! >"$dir/server.pid"
+    wait_for_port "$port" || { tail -20 "$dir/server.log"; return 1; }
+}
+
+unpacked_stop() {
+    [ -f "$1/server.pid" ] || return 0
+    kill -TERM "$(cat "$1/server.pid")" 2>/dev/null
+    wait "$(cat "$1/server.pid")" 2>/dev/null
+    rm -f "$1/server.pid"
 }
 
 # transport_start DIR PORT FLAG...: our own transport, as a job of ours; ready when it greets.
