@@ -84,6 +84,10 @@ async fn attempt(
             // The peer had closed the idle connection: the message was not begun, and a new
             // connection is no second attempt.
             (None, results) if not_begun(&results) => {}
+            // It takes no further domains; a new one does.
+            (Some(used_up), results) if !used_up.is_ready() && not_begun(&results) => {
+                used_up.quit().await;
+            }
             sent => return sent,
         }
     }

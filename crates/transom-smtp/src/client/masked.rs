@@ -62,7 +62,7 @@ mod tests {
         let greetings =
             ["****", "********************************0*2******200**0*********************"];
         for text in greetings {
-            assert_eq!(in_greeting(text).as_deref(), Some(&text[..text.len().min(64)]));
+            assert_eq!(in_greeting(text).as_deref(), text.get(..text.len().min(64)));
         }
         for text in ["", "***", "mx.example ESMTP", "**** mx.example ****", "2026"] {
             assert_eq!(in_greeting(text), None, "{text}");

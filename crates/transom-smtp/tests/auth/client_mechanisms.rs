@@ -80,14 +80,14 @@ fn does(offered: &str, credentials: Option<Credentials>, link: Link, nonce: bool
                 assert!(!String::from_utf8(out).unwrap().contains("AUTH"));
                 return Does::Ends(close.reason);
             }
-            ClientOutput::Wait(_) => match replies.next() {
-                Some(reply) => unread.extend_from_slice(reply.as_bytes()),
-                None => {
+            ClientOutput::Wait(_) => {
+                let Some(reply) = replies.next() else {
                     let said = String::from_utf8(out).unwrap();
-                    let line = said.lines().last().unwrap().strip_prefix("AUTH ");
-                    return Does::Auth(line.unwrap().to_owned());
-                }
-            },
+                    let command = said.lines().last().unwrap().strip_prefix("AUTH ");
+                    return Does::Auth(command.unwrap().to_owned());
+                };
+                unread.extend_from_slice(reply.as_bytes());
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -96,7 +96,7 @@ fn does(offered: &str, credentials: Option<Credentials>, link: Link, nonce: bool
 /// The mechanism alone.
 fn chosen(offered: &str, held: Held, link: Link, nonce: bool) -> Result<String, CloseReason> {
     match does(offered, held.credentials(), link, nonce) {
-        Does::Auth(line) => Ok(line.split(' ').next().unwrap().to_owned()),
+        Does::Auth(command) => Ok(command.split(' ').next().unwrap().to_owned()),
         Does::GoesOn => Ok(String::new()),
         Does::Ends(reason) => Err(reason),
     }
@@ -151,8 +151,8 @@ fn every_offer() -> Vec<String> {
     let names: Vec<&str> = ALL.split(' ').take(7).collect();
     let set = |bits: u32| -> String {
         let has = |at: usize| bits & (1 << at) != 0;
-        let named = names.iter().enumerate().filter(|(at, _)| has(*at));
-        named.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
+        let chosen = names.iter().enumerate().filter(|(at, _)| has(*at));
+        chosen.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
     };
     (0..1 << names.len()).map(set).collect()
 }
@@ -219,8 +219,8 @@ fn client_says_in_its_first_message_that_it_could_have_bound_the_channel() {
         ("SCRAM-SHA-256-PLUS SCRAM-SHA-256", Link::Tls, "n,,"),
     ] {
         let does = does(offered, Held::Password.credentials(), link, true);
-        let Does::Auth(line) = does else { panic!("{does:?}") };
-        let first = STANDARD.decode(line.split(' ').next_back().unwrap()).unwrap();
+        let Does::Auth(command) = does else { panic!("{does:?}") };
+        let first = STANDARD.decode(command.split(' ').next_back().unwrap()).unwrap();
         assert!(first.starts_with(header.as_bytes()), "{offered}, {link:?}: {first:?}");
     }
 }

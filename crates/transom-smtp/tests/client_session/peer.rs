@@ -340,12 +340,15 @@ pub(crate) fn every_way(
     content: &[u8],
 ) -> Run {
     let fresh = peer.clone();
-    let whole = drive(config.clone(), peer, transactions.clone(), content, &[0]);
-    for pieces in [vec![LINE], vec![1], seeded(1), seeded(2), seeded(3)] {
+    let in_pieces = [vec![LINE], vec![1], seeded(1), seeded(2), seeded(3)].map(|pieces| {
         let mut again = fresh.clone();
         let run = drive(config.clone(), &mut again, transactions.clone(), content, &pieces);
+        (pieces, run, again.commands)
+    });
+    let whole = drive(config, peer, transactions, content, &[0]);
+    for (pieces, run, commands) in in_pieces {
         assert_eq!(run, whole, "in pieces of {pieces:?}");
-        assert_eq!(again.commands, peer.commands, "in pieces of {pieces:?}");
+        assert_eq!(commands, peer.commands, "in pieces of {pieces:?}");
     }
     whole
 }
@@ -409,14 +412,8 @@ pub(crate) fn drive(
             ClientOutput::Wait(until) => {
                 flush(&mut out, peer, &mut wire, &mut run);
                 let piece = pieces.next().unwrap_or(0);
-                let line = || wire.iter().position(|&octet| octet == b'\n').map(|at| at + 1);
-                let piece = match piece {
-                    0 => wire.len(),
-                    LINE => line().unwrap_or(wire.len()),
-                    octets => octets.min(wire.len()),
-                };
                 if !wire.is_empty() {
-                    unread.extend(wire.drain(..piece));
+                    unread.extend(wire.drain(..octets(piece, &wire)));
                 } else if peer.gone {
                     session.handle_eof(now);
                 } else {
@@ -433,6 +430,15 @@ pub(crate) fn drive(
         }
     }
     panic!("the session does not end: {run:?}");
+}
+
+/// How many octets of `wire` a piece takes.
+fn octets(piece: usize, wire: &[u8]) -> usize {
+    match piece {
+        0 => wire.len(),
+        LINE => wire.iter().position(|&octet| octet == b'\n').map_or(wire.len(), |at| at + 1),
+        octets => octets.min(wire.len()),
+    }
 }
 
 fn flush(out: &mut Vec<u8>, peer: &mut Peer, wire: &mut Vec<u8>, run: &mut Run) {
