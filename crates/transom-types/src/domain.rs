@@ -73,6 +73,7 @@ impl Domain {
     }
 
     /// How many octets the domain takes that `text` starts with.
+    #[inline]
     pub(crate) fn check_prefix(text: &str) -> Result<usize, ParseDomainError> {
         if let Some(length) = ascii_length(text.as_bytes()) {
             return Ok(length);
@@ -109,54 +110,41 @@ impl Domain {
 }
 
 /// How many octets at the start of `text` are labels of ASCII and their dots; none where a label
-/// is malformed or may be too long, or the text goes on beyond ASCII.
+/// is malformed or too long, or the text goes on beyond ASCII.
+#[inline]
 fn ascii_length(text: &[u8]) -> Option<usize> {
-    const LETTER: u8 = 1;
-    const HYPHEN: u8 = 2;
-    const DOT: u8 = 4;
-    /// What an octet is; all else ends a domain, beyond ASCII or not.
-    const CLASSES: [u8; 256] = {
-        let mut classes = [0; 256];
-        let (mut octet, mut rest): (u8, &mut [u8]) = (0, &mut classes);
-        while let [class, behind @ ..] = rest {
-            *class = match octet {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => LETTER,
-                b'-' => HYPHEN,
-                b'.' => DOT,
-                _ => 0,
-            };
+    let (mut length, mut rest) = (0usize, text);
+    loop {
+        let label_octets = rest.iter().position(|&octet| !is_let_dig_hyphen(octet));
+        let label_octets = label_octets.unwrap_or(rest.len());
+        let (label, behind) = rest.split_at_checked(label_octets)?;
+        length = length.saturating_add(label_octets);
+        let well_formed = label.first().is_some_and(|&first| first != b'-')
+            && label.last() != Some(&b'-')
+            && label_octets <= Domain::LABEL_OCTETS_MAX;
+        match behind {
+            _ if !well_formed => return None,
+            [b'.', next @ ..] => (rest, length) = (next, length.saturating_add(1)),
+            [0x80..=u8::MAX, ..] => return None,
+            _ => return (length <= Domain::OCTETS_MAX).then_some(length),
+        }
+    }
+}
+
+/// What labels are made of. It is quicker to look up than to compare.
+#[inline]
+fn is_let_dig_hyphen(octet: u8) -> bool {
+    const GOOD: [bool; 256] = {
+        let mut table = [false; 256];
+        let (mut octet, mut rest): (u8, &mut [bool]) = (0, &mut table);
+        while let [good, behind @ ..] = rest {
+            *good = octet.is_ascii_alphanumeric() || octet == b'-';
             octet = octet.wrapping_add(1);
             rest = behind;
         }
-        classes
+        table
     };
-    let (mut before, mut start) = (DOT, 0usize);
-    let mut length = text.len();
-    for (at, &octet) in text.iter().enumerate() {
-        let class = CLASSES.get(usize::from(octet)).copied().unwrap_or(0);
-        if class != LETTER {
-            if class == 0 {
-                length = at;
-                break;
-            }
-            // A hyphen begins no label, and a dot stands behind none and behind no hyphen.
-            if before == DOT || (class == DOT && before == HYPHEN) {
-                return None;
-            }
-            if class == DOT {
-                if at.saturating_sub(start) > Domain::LABEL_OCTETS_MAX {
-                    return None;
-                }
-                start = at.saturating_add(1);
-            }
-        }
-        before = class;
-    }
-    let whole = before == LETTER
-        && length.saturating_sub(start) <= Domain::LABEL_OCTETS_MAX
-        && length <= Domain::OCTETS_MAX
-        && text.get(length).is_none_or(u8::is_ascii);
-    whole.then_some(length)
+    GOOD.get(usize::from(octet)).copied().unwrap_or(false)
 }
 
 fn is_domain_character(c: char) -> bool {

@@ -238,12 +238,12 @@ impl FromStr for Notify {
             return Ok(Self::NEVER);
         }
         let mut notify = Self::NEVER;
-        for keyword in value.split(',') {
-            let flag = if keyword.eq_ignore_ascii_case("SUCCESS") {
+        for keyword in value.as_bytes().split(|&octet| octet == b',') {
+            let flag = if keyword.eq_ignore_ascii_case(b"SUCCESS") {
                 &mut notify.success
-            } else if keyword.eq_ignore_ascii_case("FAILURE") {
+            } else if keyword.eq_ignore_ascii_case(b"FAILURE") {
                 &mut notify.failure
-            } else if keyword.eq_ignore_ascii_case("DELAY") {
+            } else if keyword.eq_ignore_ascii_case(b"DELAY") {
                 &mut notify.delay
             } else {
                 return Err(ParseNotifyError);

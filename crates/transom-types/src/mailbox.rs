@@ -47,6 +47,7 @@ impl LocalPart {
 }
 
 /// Length of the local-part that `text` starts with, or why there is none.
+#[inline]
 fn local_part_length(text: &str) -> Result<usize, ParseLocalPartError> {
     let length = if text.starts_with('"') { quoted_string(text)? } else { dot_string(text)? };
     if length > LocalPart::OCTETS_MAX {
@@ -56,23 +57,20 @@ fn local_part_length(text: &str) -> Result<usize, ParseLocalPartError> {
 }
 
 /// `Dot-string = Atom *("." Atom)`; `atext` is widened by UTF-8 (RFC 6531 §3.3).
+#[inline]
 fn dot_string(text: &str) -> Result<usize, ParseLocalPartError> {
-    let mut after_dot = true;
     // Nearly every local-part is ASCII, and octets are quicker to look at than characters.
-    for (at, octet) in text.bytes().enumerate() {
-        match octet {
-            b'.' if after_dot => return Err(ParseLocalPartError::EmptyAtom { at }),
-            b'.' => after_dot = true,
-            octet if is_ascii_atext(octet) => after_dot = false,
-            0x80.. => return dot_string_of_characters(text),
-            _ if after_dot => return Err(ParseLocalPartError::EmptyAtom { at }),
+    let (mut at, mut rest) = (0usize, text.as_bytes());
+    loop {
+        let atom = rest.iter().position(|&octet| !is_ascii_atext(octet)).unwrap_or(rest.len());
+        at = at.saturating_add(atom);
+        match rest.get(atom..).unwrap_or_default() {
+            [0x80..=u8::MAX, ..] => return dot_string_of_characters(text),
+            _ if atom == 0 => return Err(ParseLocalPartError::EmptyAtom { at }),
+            [b'.', behind @ ..] => (at, rest) = (at.saturating_add(1), behind),
             _ => return Ok(at),
         }
     }
-    if after_dot {
-        return Err(ParseLocalPartError::EmptyAtom { at: text.len() });
-    }
-    Ok(text.len())
 }
 
 /// The same for text that is not ASCII.
@@ -268,6 +266,7 @@ pub(crate) struct Extent {
 
 impl Extent {
     /// Of the mailbox that `text` starts with.
+    #[inline]
     pub(crate) fn of(text: &str) -> Result<Self, ParseMailboxError> {
         let at = local_part_length(text).map_err(ParseMailboxError::LocalPart)?;
         let Some(host) = text.get(at..).and_then(|rest| rest.strip_prefix('@')) else {

@@ -47,10 +47,12 @@ impl ReversePath {
     /// # Errors
     ///
     /// As of [`parse_prefix`](Self::parse_prefix).
+    #[inline]
     pub fn check_prefix(text: &str) -> Result<usize, ParsePathError> {
         Self::scan(text).map(|angle| angle.length)
     }
 
+    #[inline]
     fn scan(text: &str) -> Result<Angle, ParsePathError> {
         if text.starts_with("<>") {
             return Ok(Angle { mailbox: None, length: 2 });
@@ -122,15 +124,19 @@ impl ForwardPath {
     /// # Errors
     ///
     /// As of [`parse_prefix`](Self::parse_prefix).
+    #[inline]
     pub fn check_prefix(text: &str) -> Result<usize, ParsePathError> {
         Self::scan(text).map(|angle| angle.length)
     }
 
+    #[inline]
     fn scan(text: &str) -> Result<Angle, ParsePathError> {
         const POSTMASTER: &str = "<Postmaster>";
-        let start = text.as_bytes().get(..POSTMASTER.len());
         // [RFC 5321 §4.1.1.3] the word "Postmaster" is compared without regard to case.
-        if start.is_some_and(|start| start.eq_ignore_ascii_case(POSTMASTER.as_bytes())) {
+        if let [b'<', b'P' | b'p', ..] = text.as_bytes()
+            && let Some(start) = text.as_bytes().get(..POSTMASTER.len())
+            && start.eq_ignore_ascii_case(POSTMASTER.as_bytes())
+        {
             return Ok(Angle { mailbox: None, length: POSTMASTER.len() });
         }
         angle_path(text)
@@ -179,6 +185,7 @@ impl Angle {
 }
 
 /// `Path = "<" [ A-d-l ":" ] Mailbox ">"`.
+#[inline]
 fn angle_path(text: &str) -> Result<Angle, ParsePathError> {
     let inner = text.strip_prefix('<').ok_or(ParsePathError::NoAngleBracket { at: 0 })?;
     // [RFC 5321 §4.1.2] a source route is accepted and ignored.
