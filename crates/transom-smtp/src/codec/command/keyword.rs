@@ -21,6 +21,22 @@ const UPPER: [u8; 256] = {
     table
 };
 
+/// What ends the value of a parameter. It is quicker to look up than to compare.
+#[inline]
+pub(super) fn ends_value(octet: u8) -> bool {
+    const ENDS: [bool; 256] = {
+        let mut table = [false; 256];
+        let (mut octet, mut rest): (u8, &mut [bool]) = (0, &mut table);
+        while let [ends, behind @ ..] = rest {
+            *ends = is_blank(octet) || octet == b'=';
+            octet = octet.wrapping_add(1);
+            rest = behind;
+        }
+        table
+    };
+    ENDS.get(usize::from(octet)).copied().unwrap_or(false)
+}
+
 /// The key of a name that is in upper case already.
 const fn key(mut name: &[u8]) -> Key {
     let mut key = 0;
@@ -32,7 +48,7 @@ const fn key(mut name: &[u8]) -> Key {
 }
 
 /// What may stand between words.
-pub(super) fn is_blank(octet: u8) -> bool {
+pub(super) const fn is_blank(octet: u8) -> bool {
     octet == b' ' || octet == b'\t'
 }
 
@@ -50,6 +66,19 @@ pub(super) fn word(text: &[u8]) -> (Key, usize) {
         key = key << 8 | Key::from(upper);
     }
     if length <= WORD_OCTETS_MAX { (key, length) } else { (LONGER, length) }
+}
+
+/// The same for the verb of a command line: those that every message brings are told by one look.
+#[inline]
+pub(super) fn verb(line: &[u8]) -> (Key, usize) {
+    if let [a, b, c, d, b' ', ..] = line {
+        // Without the bit of lower case, an octet that is no letter does not turn into one.
+        let key = Key::from(u32::from_be_bytes([*a, *b, *c, *d]) & 0xDFDF_DFDF);
+        if matches!(key, EHLO | MAIL | RCPT) {
+            return (key, 4);
+        }
+    }
+    word(line)
 }
 
 pub(super) const AUTH: Key = key(b"AUTH");

@@ -250,8 +250,20 @@ impl<'a> RcptParametersRef<'a> {
 
 /// `size-value = 1*20DIGIT` (RFC 1870 §4), at most 2^64 - 1.
 fn size(digits: &str) -> Option<u64> {
-    let well_formed = digits.len() <= 20 && digits.bytes().all(|octet| octet.is_ascii_digit());
-    if well_formed { digits.parse().ok() } else { None }
+    let digit = digits.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    if digit && digits.len() <= 20 { digits.parse().ok() } else { None }
+}
+
+/// How long the `esmtp-value` is that `text` begins with: no "=", no space; UTF-8 by RFC 6531 §3.3.
+/// Most values are too short for a vector search to pay.
+#[inline]
+fn value_octets(text: &[u8]) -> usize {
+    const SHORT: usize = 10;
+    let (short, long) = text.split_at_checked(SHORT).unwrap_or((text, &[]));
+    short.iter().position(|&octet| keyword::ends_value(octet)).unwrap_or_else(|| {
+        let behind = memchr::memchr3(b' ', b'\t', b'=', long).unwrap_or(long.len());
+        short.len().saturating_add(behind)
+    })
 }
 
 impl<'a> Parameters<'a> {
@@ -264,30 +276,29 @@ impl<'a> Parameters<'a> {
     ///
     /// `esmtp-param = esmtp-keyword ["=" esmtp-value]`, behind a space.
     fn advance(&mut self, verb: &'static str) -> Result<bool, CommandError> {
-        if self.rest.is_empty() {
-            return Ok(false);
-        }
         let wrong = || CommandError::Syntax { verb };
-        let spaces = self.rest.bytes().take_while(|&octet| is_blank(octet)).count();
-        let text = self.rest.get(spaces..).unwrap_or("");
+        let text = match self.rest.as_bytes() {
+            [] => return Ok(false),
+            [b' ', next, ..] if !is_blank(*next) => self.rest.get(1..).unwrap_or(""),
+            [b' ' | b'\t', ..] => self.rest.trim_start_matches([' ', '\t']),
+            _ => return Err(wrong()),
+        };
         // [RFC 5321 §4.1.2] esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-").
         let (key, length) = word(text.as_bytes());
-        if spaces == 0 || length == 0 || text.starts_with('-') {
+        if length == 0 || text.as_bytes().first() == Some(&b'-') {
             return Err(wrong());
         }
         let (keyword, behind) = text.split_at_checked(length).ok_or_else(wrong)?;
         (self.key, self.keyword) = (key, keyword);
-        let Some(behind) = behind.strip_prefix('=') else {
-            if behind.bytes().next().is_some_and(|octet| !is_blank(octet)) {
-                return Err(wrong());
+        (self.value, self.rest) = match behind.as_bytes() {
+            [b'=', value @ ..] => {
+                let end = value_octets(value).saturating_add(1);
+                let (value, rest) = behind.split_at_checked(end).ok_or_else(wrong)?;
+                (value.get(1..), rest)
             }
-            (self.rest, self.value) = (behind, None);
-            return Ok(true);
+            [] | [b' ' | b'\t', ..] => (None, behind),
+            _ => return Err(wrong()),
         };
-        // esmtp-value: no "=", no space, no control character; UTF-8 by RFC 6531 §3.3.
-        let end = memchr::memchr3(b' ', b'\t', b'=', behind.as_bytes()).unwrap_or(behind.len());
-        let (value, behind) = behind.split_at_checked(end).ok_or_else(wrong)?;
-        (self.rest, self.value) = (behind, Some(value));
         Ok(true)
     }
 

@@ -26,9 +26,9 @@ pub(super) fn command<'a>(
         Ok(text) => without_spaces_at_end(text),
         Err(wrong) => return Err(CommandError::NotUtf8 { at: wrong.valid_up_to() }),
     };
-    let (verb, length) = keyword::word(text.as_bytes());
+    let (verb, length) = keyword::verb(text.as_bytes());
     let (name, behind) = text.split_at_checked(length).unwrap_or((text, ""));
-    if !behind.is_empty() && !behind.starts_with([' ', '\t']) {
+    if behind.as_bytes().first().is_some_and(|&next| !is_blank(next)) {
         return Err(refused(text, unknown(text)));
     }
     let arguments = without_spaces_at_start(behind);
