@@ -243,7 +243,8 @@ impl ServerSession {
         }
     }
 
-    /// [RFC 2033 §4.2-b, §4.3-a] under LMTP the end of a content has one reply for each accepted recipient.
+    /// [RFC 2033 §4.2-b, §4.3-a] under LMTP the end of a content has one reply for each accepted
+    /// recipient.
     pub(super) fn replies_to_content(&self, last: bool) -> u32 {
         match self.config.protocol {
             Protocol::Lmtp if last => self.transaction.recipients,

@@ -12,16 +12,14 @@ impl ServerSession {
     /// Behind 354.
     pub(super) fn data<'i>(&mut self, input: &'i [u8], out: &mut Vec<u8>) -> Turn<'i> {
         if self.transaction.oversize && self.far_above_size(self.transaction.octets) {
-            return self.close(FixedReply::MessageTooLarge, Close::Size, out);
+            return self.close_content(FixedReply::MessageTooLarge, Close::Size, true, out);
         }
         let step = self.transaction.decoder.decode(input);
         let mut turn = match step.piece {
             ContentPiece::Content(content) => self.content(content),
             ContentPiece::End => self.end_of_data(out),
             ContentPiece::Incomplete => self.content_wait(out),
-            ContentPiece::Refused(_) => {
-                self.close(FixedReply::IllegalOctet, Close::BareNewline, out)
-            }
+            ContentPiece::Refused(_) => self.illegal_octet(true, out),
         };
         turn.consumed = step.consumed;
         turn
@@ -90,9 +88,7 @@ impl ServerSession {
                 Turn::output(Output::Content(content))
             }
             ContentPiece::Incomplete => self.content_wait(out),
-            ContentPiece::Refused(_) => {
-                self.close(FixedReply::IllegalOctet, Close::BareNewline, out)
-            }
+            ContentPiece::Refused(_) => self.illegal_octet(last, out),
             // Chunks have no end inside.
             ContentPiece::End => Turn::consumed(0),
         };
@@ -116,9 +112,7 @@ impl ServerSession {
                 self.add_octets(content);
                 Turn::output(Output::Content(content))
             }
-            ContentPiece::Refused(_) => {
-                self.close(FixedReply::IllegalOctet, Close::BareNewline, out)
-            }
+            ContentPiece::Refused(_) => self.illegal_octet(last, out),
             ContentPiece::End | ContentPiece::Incomplete => self.end_of_data(out),
         }
     }
@@ -141,6 +135,22 @@ impl ServerSession {
             return self.content_wait(out);
         }
         Turn::consumed(skipped)
+    }
+
+    fn illegal_octet<'i>(&mut self, last: bool, out: &mut Vec<u8>) -> Turn<'i> {
+        self.close_content(FixedReply::IllegalOctet, Close::BareNewline, last, out)
+    }
+
+    /// Content that ends the session: each recipient hears why.
+    fn close_content<'i>(
+        &mut self,
+        reply: FixedReply,
+        why: Close,
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Turn<'i> {
+        self.say_times(&self.fixed(reply), self.replies_to_content(last), out);
+        Turn::output(self.closed(why))
     }
 
     fn content_wait<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {

@@ -12,8 +12,9 @@ pub struct ServerLimits {
     pub errors_max: u32,
     /// The same once the client has authenticated (20): who is known may err more.
     pub authenticated_errors_max: u32,
-    /// How much longer the reply to each protocol error takes (1 s): the first one second, the second
-    /// two, and so on. Zero switches it off. What a client did right never waits.
+    /// How much longer the reply to each protocol error takes (1 s): the first one second, the
+    /// second two, and so on. Zero switches it off. What a client does right has no delay of its
+    /// own.
     pub error_delay: Duration,
     /// Where that ends (5 s).
     pub error_delay_max: Duration,

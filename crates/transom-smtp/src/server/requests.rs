@@ -46,6 +46,9 @@ impl ServerSession {
             State::Chunks => return self.error(FixedReply::ChunksBegun, out),
             _ => return self.error(FixedReply::SendHello, out),
         }
+        if self.needs_tls() {
+            return self.error(FixedReply::NeedTls, out);
+        }
         match self.junk(out) {
             Some(turn) => turn,
             None => self.ask(Open::Extension, Event::Extension { verb, argument }),
