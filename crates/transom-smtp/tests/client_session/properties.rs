@@ -1,6 +1,7 @@
 //! What holds for any script.
 
 use proptest::prelude::*;
+use transom_smtp::Protocol;
 use transom_types::Outcome;
 
 use super::peer::{Act, CONTENT, Peer, Run, config, drive, transaction};
@@ -36,9 +37,11 @@ fn act() -> BoxedStrategy<Act> {
 
 fn peer(act: BoxedStrategy<Act>) -> impl Strategy<Value = Peer> {
     let acts = proptest::collection::vec(act.clone(), 4);
-    let rcpt = proptest::collection::vec(act, 0..4);
-    let flags = (any::<bool>(), any::<bool>());
-    (acts, rcpt, flags).prop_map(|(acts, rcpt, (pipelining, consents))| {
+    let rcpt = proptest::collection::vec(act.clone(), 0..4);
+    let verdicts = proptest::collection::vec(act, 0..4);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (acts, rcpt, verdicts, flags).prop_map(|(acts, rcpt, verdicts, flags)| {
+        let (pipelining, consents, lmtp) = flags;
         let offers: &[&str] = if pipelining { &["SIZE", "PIPELINING"] } else { &["SIZE"] };
         let mut peer = Peer::offering(offers);
         peer.mail = acts[0].clone();
@@ -47,6 +50,7 @@ fn peer(act: BoxedStrategy<Act>) -> impl Strategy<Value = Peer> {
         peer.rset = acts[3].clone();
         peer.rcpt = rcpt;
         peer.consents_without_recipients = consents;
+        (peer.lmtp, peer.verdicts) = (lmtp, if lmtp { verdicts } else { Vec::new() });
         peer
     })
 }
@@ -56,11 +60,15 @@ fn peer(act: BoxedStrategy<Act>) -> impl Strategy<Value = Peer> {
 fn is_out_of_step(peer: &Peer) -> bool {
     let acts = [&peer.mail, &peer.data, &peer.end_of_data, &peer.rset].into_iter();
     let replies = |text: &str| text.lines().filter(|line| line.get(3..4) == Some(" ")).count();
-    acts.chain(&peer.rcpt).any(|act| matches!(act, Act::Say(text) if replies(text) > 1))
+    acts.chain(&peer.rcpt)
+        .chain(&peer.verdicts)
+        .any(|act| matches!(act, Act::Say(text) if replies(text) > 1))
 }
 
 fn run(peer: &mut Peer, recipients: u32, pieces: &[usize]) -> Run {
-    drive(config(), peer, vec![transaction(recipients); 2], CONTENT, pieces)
+    let protocol = if peer.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+    let config = config().with_protocol(protocol);
+    drive(config, peer, vec![transaction(recipients); 2], CONTENT, pieces)
 }
 
 // Found by chance: the second reply to MAIL is taken for the one to the first RCPT, and so on, so
