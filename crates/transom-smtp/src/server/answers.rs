@@ -75,6 +75,7 @@ impl ServerSession {
         match open {
             // [RFC 5321 §3.1] a session that is refused by 5yz still waits for QUIT.
             Open::Connect => self.state = State::Refused,
+            // [RFC 5321 §3.3-a] the code of the refusal, 4yz or 5yz, is said as it is.
             Open::Mail { .. } => self.begin_aftermath(),
             Open::Rcpt => {
                 self.begin_aftermath();
@@ -90,7 +91,9 @@ impl ServerSession {
                 self.begin_aftermath();
                 return self.skip(octets, reply, self.replies_to_content(last));
             }
+            // [RFC 5321 §4.1.1.4-f] a negative reply, and the transaction is over.
             Open::EndOfData => self.state = State::Identified,
+            // [RFC 5321 §4.1.4-c, §4.1.4-d] a refused EHLO leaves all as it was.
             Open::Authenticate { .. }
             | Open::Etrn
             | Open::Expn
@@ -137,9 +140,11 @@ impl ServerSession {
             Open::EndOfData => {
                 self.state = State::Identified;
                 self.junk = 0;
+                // [RFC 5321 §4.1.1.4-e] a positive reply.
                 usual(FixedReply::Queued)
             }
             Open::Etrn => usual(FixedReply::QueuingStarted),
+            // [RFC 5321 §3.5.3-a, §7.3-a, §7.3-b] 252 says that nothing was verified.
             Open::Expn => usual(FixedReply::CannotExpand),
             Open::Extension | Open::Xforward => usual(FixedReply::Ok),
             Open::Vrfy => usual(FixedReply::CannotVerify),
@@ -179,7 +184,7 @@ impl ServerSession {
         }
     }
 
-    /// [RFC 5321 §4.1.4] EHLO in a transaction drops it, like RSET.
+    /// [RFC 5321 §4.1.4-b] EHLO in a transaction drops it, like RSET.
     fn identified(&mut self, esmtp: bool, reply: Option<&Reply>, out: &mut Vec<u8>) {
         if matches!(self.state, State::Envelope | State::Chunks) {
             self.drop_transaction();
@@ -198,6 +203,7 @@ impl ServerSession {
         if esmtp {
             self.say(&config.replies.in_order(self.capabilities().to_reply(first)), out);
         } else {
+            // [RFC 5321 §3.2-a] one line.
             self.say(&Reply::bare(ReplyCode::OK, first.to_owned()), out);
         }
     }
@@ -211,17 +217,19 @@ impl ServerSession {
             names.iter().filter(|_| switch).map(|&name| name.to_owned()).collect()
         };
         let own = self.config.keywords.iter().map(ToString::to_string);
+        // [RFC 5321 §2.2.2-a] keywords of registered extensions, and what the host program adds.
         Capabilities {
             size: offered.size.map(size),
             pipelining: offered.pipelining,
             dsn: offered.dsn,
             enhanced_status_codes: offered.enhanced_status_codes,
-            // [RFC 3207 §4.2] not offered again behind it.
+            // [RFC 3207 §4.2-f] not offered again behind it.
             starttls: offered.starttls && !self.tls,
             auth: self.mechanisms_offered().into_iter().map(str::to_owned).collect(),
             eight_bit_mime: offered.eight_bit_mime,
             chunking: offered.chunking,
             binary_mime: offered.binary_mime && offered.chunking,
+            // [RFC 6531 §3.1-a] a keyword alone.
             smtputf8: offered.smtputf8,
             deliver_by: offered.deliver_by,
             future_release: offered.future_release,
@@ -233,6 +241,7 @@ impl ServerSession {
             expn: offered.expn,
             xclient: list(&XCLIENT_ATTRIBUTES, offered.xclient),
             xforward: list(&XFORWARD_ATTRIBUTES, offered.xforward),
+            // [RFC 9422 §3.1-a] these are registered.
             recipients_max: limits.map(|limits| limits.recipients_max),
             transactions_max: limits.map(|limits| limits.transactions_max),
             other: own.collect(),

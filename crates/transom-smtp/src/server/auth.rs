@@ -65,7 +65,7 @@ impl ServerSession {
 
     /// What EHLO announces: exactly what AUTH would take now.
     pub(super) fn mechanisms_offered(&self) -> Vec<&'static str> {
-        // [RFC 4954 §4] behind a success no further AUTH is taken.
+        // [RFC 4954 §4-b] behind a success no further AUTH is taken.
         if self.principal.is_some() || self.needs_tls() {
             return Vec::new();
         }
@@ -76,7 +76,7 @@ impl ServerSession {
     /// The longest line that may stand here.
     pub(super) fn line_octets_max(&self, input: &[u8]) -> usize {
         let command_max = self.config.limits.command_line_octets_max;
-        // [RFC 4954 §4.1] AUTH with its initial response, and each response, may be longer.
+        // [RFC 4954 §4-n] AUTH with its initial response, and each response, may be longer.
         let is_auth = self.state == State::Authenticating
             || input.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
         if is_auth { command_max.max(LINE_OCTETS_MAX) } else { command_max }
@@ -137,6 +137,7 @@ impl ServerSession {
 
     fn auth_refusal(&self) -> Option<FixedReply> {
         match self.state {
+            // [RFC 4954 §4-c] 503 in a transaction.
             State::Envelope | State::Chunks => Some(FixedReply::InTransaction),
             State::Identified if !self.esmtp => Some(FixedReply::SendHello),
             State::Identified if self.config.auth.mechanisms.is_empty() => {
@@ -160,11 +161,12 @@ impl ServerSession {
         if !behind.is_empty() {
             return self.close(FixedReply::Pipelining, Close::Pipelining, out);
         }
-        // [RFC 4954 §4] a lone asterisk cancels.
+        // [RFC 4954 §4-e] a lone asterisk cancels.
         if line == b"*" {
             self.cancel_authentication();
             return self.error(FixedReply::AuthenticationCancelled, out);
         }
+        // [RFC 4954 §4-j, §4-l, §4-m] 501 to all that is no base64.
         let Some(response) = decode(line) else {
             self.cancel_authentication();
             return self.error(FixedReply::ResponseMalformed, out);
@@ -192,7 +194,7 @@ impl ServerSession {
     fn exchange_step<'i>(&mut self, step: ServerStep, out: &mut Vec<u8>) -> Turn<'i> {
         match step {
             ServerStep::Challenge(challenge) => {
-                // [RFC 4954 §4] 334 carries base64 alone, so it can hold no line end.
+                // [RFC 4954 §4-d, §4-f] 334 carries base64 alone, so it can hold no line end.
                 out.extend_from_slice(b"334 ");
                 encode_to(&challenge, out);
                 out.extend_from_slice(b"\r\n");

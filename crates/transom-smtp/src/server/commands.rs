@@ -52,7 +52,7 @@ impl ServerSession {
     }
 
     fn line<'i>(&mut self, line: &[u8], behind: &[u8], out: &mut Vec<u8>) -> Turn<'i> {
-        // [RFC 5321 §2.3.8] a line ends with CRLF and nothing else.
+        // [RFC 5321 §2.3.8-a] a line ends with CRLF and nothing else.
         let (([line @ .., b'\r', b'\n'], _) | ([line @ .., b'\n'], BareNewline::Normalize)) =
             (line, self.config.bare_newline)
         else {
@@ -62,6 +62,8 @@ impl ServerSession {
         if self.state == State::Authenticating {
             return self.response(line, behind, out);
         }
+        // [RFC 5321 §4.1.5-a] a verb is one of the RFCs, or one that the host program registered.
+        // [RFC 3030 §2-l] any other octets are an error like another.
         match Command::parse_with(line, &self.config.registry) {
             Ok(command) => self.command(command, behind, out),
             Err(wrong) => self.no_command(line, &wrong, out),
@@ -107,6 +109,9 @@ impl ServerSession {
             return self.close(FixedReply::Pipelining, Close::Pipelining, out);
         }
         match command {
+            // [RFC 5321 §4.5.1-a, §2.2.1-a, §2.2.1-b, §4.1.1.1-a, §F.3-a] what every server has is here.
+            // [RFC 5321 §4.2-a] each arm ends in one reply, or in an event whose answer is one.
+            // [RFC 5321 §4.1.1.10-a] 221, then the end.
             Command::Quit => self.close(FixedReply::Quit, Close::Quit, out),
             Command::Bdat { octets, last } => self.bdat(octets, last, out),
             _ if self.state == State::Refused => self.error(FixedReply::OnlyQuit, out),
@@ -173,9 +178,13 @@ impl ServerSession {
         {
             return turn;
         }
+        // [RFC 5321 §4.1.4-f] whether the name fits the address is looked at by nobody here.
         self.ask(Open::Hello { esmtp }, Event::Hello { name, esmtp })
     }
 
+    // [RFC 5321 §3.3-g] behind MAIL and a recipient, and
+    // [RFC 3030 §2-i] not behind a chunk.
+    // [RFC 2920 §3.2-b] so that no 354 is said where nothing can come of it.
     fn data_command<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
         if self.state == State::Envelope && self.transaction.recipients > 0 {
             // [RFC 3030 §3-b] DATA cannot carry what BINARYMIME lets in.
@@ -189,7 +198,7 @@ impl ServerSession {
         }
     }
 
-    /// [RFC 3030 §2] the chunk follows the command whatever the reply, so it is always read.
+    /// [RFC 3030 §2-a, §2-e, §2-g] the chunk follows the command whatever the reply, so it is always read.
     fn bdat<'i>(&mut self, octets: u64, last: bool, out: &mut Vec<u8>) -> Turn<'i> {
         let Some(refusal) = self.bdat_refusal(octets) else {
             if self.state == State::Envelope {
@@ -222,6 +231,7 @@ impl ServerSession {
         } else if !(self.config.extensions.chunking && self.esmtp) {
             Some(FixedReply::NotImplemented)
         } else if !content_may_come {
+            // [RFC 3030 §2-b] behind the last chunk there is no transaction.
             Some(needed(self.state))
         } else if self.above_size(octets) {
             Some(FixedReply::MessageTooLarge)
@@ -257,6 +267,8 @@ impl ServerSession {
             return turn;
         }
         self.aftermath = 0;
+        // [RFC 5321 §4.1.1.5-a, §4.1.1.5-b, §4.1.1.5-c] all is forgotten, 250 is said, and the
+        // session goes on.
         if matches!(self.state, State::Envelope | State::Chunks) {
             self.drop_transaction();
         }
@@ -282,6 +294,7 @@ impl ServerSession {
         }
     }
 
+    // [RFC 3207 §4.1-a, §6-a] nothing moves mail before TLS where it is demanded.
     pub(super) fn needs_tls(&self) -> bool {
         self.config.require_tls && !self.tls
     }

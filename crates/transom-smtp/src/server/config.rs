@@ -54,6 +54,7 @@ impl ServerConfig {
             keywords: Vec::new(),
             replies: ReplyProfile::plain(),
             auth: AuthOffer::default(),
+            // [RFC 3207 §4-a] a server on the Internet demands no TLS.
             require_tls: false,
             limits: ServerLimits::default(),
             bare_newline: BareNewline::default(),

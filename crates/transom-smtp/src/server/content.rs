@@ -14,6 +14,7 @@ impl ServerSession {
         if self.transaction.oversize && self.far_above_size(self.transaction.octets) {
             return self.close_content(FixedReply::MessageTooLarge, Close::Size, true, out);
         }
+        // [RFC 1870 §6-a] the end is found in the octets; what MAIL said of their number is none.
         let step = self.transaction.decoder.decode(input);
         let mut turn = match step.piece {
             ContentPiece::Content(content) => self.content(content),
@@ -25,6 +26,9 @@ impl ServerSession {
         turn
     }
 
+    // [RFC 5321 §3.3-f, §3.7.2-b] what the octets mean is looked at by nobody here, nor
+    // [RFC 3030 §3-g] which encoding they claim, and
+    // [RFC 6152 §3-a] each keeps all of its bits.
     fn content<'i>(&mut self, content: &'i [u8]) -> Turn<'i> {
         self.clock.content(content.len(), &self.config.limits);
         let octets = u64::try_from(content.len()).unwrap_or(u64::MAX);
@@ -75,6 +79,7 @@ impl ServerSession {
         }
         let input = at_most(input, left);
         let step = if self.transaction.binary {
+            // [RFC 3030 §3-a] every octet is content.
             opaque(input)
         } else {
             self.transaction.decoder.decode(input)
@@ -99,7 +104,7 @@ impl ServerSession {
     fn chunk_end<'i>(&mut self, octets: u64, last: bool, out: &mut Vec<u8>) -> Turn<'i> {
         if !last {
             self.state = State::Chunks;
-            // [RFC 3030 §2] the reply to a chunk may tell its length.
+            // [RFC 3030 §2-d] 250. The reply to a chunk may tell its length.
             let values = [("{octets}", Some(&*octets.to_string()))];
             self.say(&self.config.replies.filled(FixedReply::ChunkReceived, &values), out);
             return Turn::consumed(0);

@@ -20,6 +20,7 @@ impl ServerSession {
     ) -> Turn<'i> {
         match self.state {
             State::Identified => {}
+            // [RFC 5321 §4.1.4-a, §4.1.4-i] 503, and all stays as it was.
             State::Greeted => return self.error(FixedReply::SendHello, out),
             _ => return self.error(FixedReply::SenderGiven, out),
         }
@@ -34,19 +35,20 @@ impl ServerSession {
         if self.beyond_limits(&parameters) {
             return self.error(FixedReply::ParameterBeyondLimit, out);
         }
-        // [RFC 1870 §6.1] a declared size above the limit is refused before the content.
+        // [RFC 1870 §6.1-a, §7-a] a declared size above the limit is refused before the content.
         let size_max = self.config.extensions.size;
         if size_max.is_some_and(|max| parameters.size.is_some_and(|size| size > max)) {
             self.say_fixed(FixedReply::MessageTooLarge, out);
             return Turn::consumed(0);
         }
         let mut parameters = parameters;
-        // [RFC 4954 §5] nobody is believed who the submitter was without being known himself.
+        // [RFC 4954 §5-a, §5-b, §5-e] nobody is believed who the submitter was without being known himself.
         if parameters.auth.is_some() && self.principal.is_none() {
             parameters.auth = Some(Submitter::Unknown);
         }
         let binary = parameters.body == BodyType::BinaryMime;
         let open = Open::Mail { smtputf8: parameters.smtputf8, binary };
+        // [RFC 8689 §4.1-a] REQUIRETLS goes to the application, which keeps it with the message.
         self.ask(open, Event::Mail { reverse_path, parameters })
     }
 
@@ -55,6 +57,7 @@ impl ServerSession {
         let offered = self.config.extensions;
         let on = |switch: bool| switch && self.esmtp;
         let not_offered = (given.size.is_some() && !on(offered.size.is_some()))
+            // [RFC 6152 §3-c] BODY is taken where 8BITMIME is offered.
             || (given.body == BodyType::EightBitMime && !on(offered.eight_bit_mime))
             || (given.auth.is_some() && !on(!self.config.auth.mechanisms.is_empty()))
             || (given.smtputf8 && !on(offered.smtputf8))
@@ -65,6 +68,8 @@ impl ServerSession {
         } else if not_offered {
             Some(FixedReply::ParameterNotOffered)
         } else if !given.smtputf8 && !path.mailbox().is_none_or(Mailbox::is_ascii) {
+            // [RFC 6531 §3.5-b] 553 with 5.6.7.
+            // [RFC 5321 §2.4-d] 8BITMIME alone is no leave for such an address.
             Some(FixedReply::NeedsSmtputf8)
         } else {
             None
@@ -82,7 +87,7 @@ impl ServerSession {
             || (given.deliver_by.is_some() && !on(offered.deliver_by.is_some()))
             || (given.hold.is_some() && !on(offered.future_release.is_some()))
             || (given.mt_priority.is_some() && !on(offered.mt_priority))
-            // [RFC 8689 §3] the parameter means nothing where TLS is not up.
+            // [RFC 8689 §2] the parameter means nothing where TLS is not up.
             || (given.require_tls && !(on(offered.require_tls) && self.tls))
     }
 
@@ -92,11 +97,12 @@ impl ServerSession {
         parameters: RcptParameters,
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
+        // [RFC 5321 §3.3-d] 503 without MAIL.
         if self.state != State::Envelope {
             return self.out_of_order(out);
         }
         if self.transaction.recipients >= self.config.limits.recipients_max {
-            // [RFC 5321 §4.5.3.1.10] those accepted so far stay accepted, so a client that knows
+            // [RFC 5321 §4.5.3.1.8-b, §4.5.3.1.10-a] those accepted so far stay accepted, so a client that knows
             // no LIMITS must get to its DATA however many it names.
             let surplus = self.transaction.surplus.saturating_add(1);
             self.transaction.surplus = surplus;
@@ -119,6 +125,7 @@ impl ServerSession {
         if !self.transaction.smtputf8 && !ascii {
             return self.error(FixedReply::NeedsSmtputf8, out);
         }
+        // [RFC 3461 §5.1-a, §5.1-c] what is asked for reports goes along, and decides nothing.
         self.ask(Open::Rcpt, Event::Rcpt { forward_path, parameters })
     }
 

@@ -280,7 +280,7 @@ impl ServerSession {
         }
         self.clock.tick(now);
         self.clock.restart_command(&self.config.limits);
-        // [RFC 3207 §4.2] nothing that the client said before TLS is kept.
+        // [RFC 3207 §4.2-a, §4.2-d, §6-b] nothing that the client said before TLS is kept.
         self.state = State::Greeted;
         self.esmtp = false;
         self.aftermath = 0;
@@ -346,7 +346,7 @@ impl ServerSession {
         if self.draining {
             return self.close(FixedReply::Shutdown, Close::Shutdown, out);
         }
-        // [RFC 5321 §3.1] the server speaks first.
+        // [RFC 5321 §4.3.1] the server speaks first.
         if !input.is_empty() {
             return self.close(FixedReply::EarlyTalker, Close::EarlyTalker, out);
         }
@@ -369,6 +369,7 @@ impl ServerSession {
     }
 
     fn say(&self, reply: &Reply, out: &mut Vec<u8>) {
+        // [RFC 2034 §4-e] whether the client said EHLO does not matter.
         if reply.enhanced().is_some() && !self.offered().enhanced_status_codes {
             Reply::bare(reply.code(), reply.text().to_owned()).write_to(out);
         } else {
@@ -407,6 +408,7 @@ impl ServerSession {
         out: &mut Vec<u8>,
     ) -> Turn<'i> {
         match deadline {
+            // [RFC 5321 §4.1.1.10-d] what is open ends with the connection.
             _ if self.eof => Turn::output(self.closed(Close::PeerClosed)),
             Ok(deadline) => Turn::output(Output::Wait(deadline)),
             Err(Expired) => self.close(FixedReply::IdleTimeout, Close::Timeout, out),

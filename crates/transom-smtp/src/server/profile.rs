@@ -55,6 +55,7 @@ impl ReplyProfile {
             matches!(severity, Severity::TransientNegative | Severity::PermanentNegative)
         };
         let (old, new) = (which.plain().code, reply.code());
+        // [RFC 5321 §4.3.1-b] a text may be another, what the code means may not.
         if old != new && !(refuses(old.severity()) && refuses(new.severity())) {
             return Err(ReplyProfileError { which, code: new });
         }

@@ -228,6 +228,7 @@ impl Words {
     }
 }
 
+// [RFC 2034 §4-a, §4-b] a code of the class that the reply has.
 const fn ok(subject: u16, detail: u16, text: &'static str) -> Words {
     fixed(ReplyCode::OK, EnhancedStatusCode::success(subject, detail), text)
 }
@@ -249,7 +250,7 @@ pub(super) const fn fixed(
     Words { code, enhanced: Some(enhanced), text }
 }
 
-/// [RFC 2034 §4] greetings, 354 and replies to EHLO and HELP have no enhanced status code.
+/// [RFC 2034 §4-d] greetings, 354 and replies to EHLO and HELP have no enhanced status code.
 pub(super) const fn bare(code: ReplyCode, text: &'static str) -> Words {
     Words { code, enhanced: None, text }
 }
