@@ -10,12 +10,15 @@
 mod agent;
 mod auth;
 mod dns;
+mod front_ends;
 mod inbound;
 mod lifecycle;
 mod limits;
+mod lmtp;
 mod outbound;
 mod panics;
 mod peer;
+mod profile;
 mod removal;
 mod retry;
 mod spool;
