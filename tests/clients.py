@@ -28,6 +28,8 @@ DOMAIN = "contoso.example"
 SENDER = "sender@client.example"
 # Two listeners at port 0 must differ in their address.
 TLS_HOST = "127.0.0.2"
+# What is special in some mechanism or configuration file is in the password.
+USER, PASSWORD = "ann", "correct horse=battery, staple%"
 PATIENCE = 60
 OCTETS_8BIT = bytes(range(0x80, 0x100))
 
@@ -67,7 +69,7 @@ class Place:
         self.mail = self.folder / "mail" / DOMAIN
         self.output = open(self.folder / "output", "w+")
         flags = ["--listen", "127.0.0.1:0", "--listen-tls", f"{TLS_HOST}:0"]
-        flags += ["--accepted-domain", DOMAIN]
+        flags += ["--accepted-domain", DOMAIN, "--auth", f"{USER}:{PASSWORD}"]
         for flag, name in [("--mail", "mail"), ("--spool", "spool"), ("--log-dir", "log")]:
             flags += [flag, str(self.folder / name)]
         self.process = subprocess.Popen(
@@ -118,13 +120,13 @@ class Place:
         path.write_bytes(content)
         return str(path)
 
-    def check(self, mailbox, sent):
+    def check(self, mailbox, sent, protocol=b"SMTP"):
         """One message is in the mailbox: trace fields, and what was sent."""
         (got,) = self.arrived(mailbox)
         want = sent.replace(b"\r\n", b"\n")
         if not got.endswith(want):
             raise Failure(difference(without_trace(got), want))
-        check_trace(got[: len(got) - len(want)])
+        check_trace(got[: len(got) - len(want)], protocol)
 
 
 def without_trace(got):
@@ -138,13 +140,15 @@ def without_trace(got):
     return b""
 
 
-def check_trace(trace):
+def check_trace(trace, protocol):
     if without_trace(trace + b"end") != b"end":
         raise Failure(f"more than trace fields was added: {trace!r}")
     if not trace.startswith(b"Return-Path: <" + SENDER.encode() + b">\n"):
         raise Failure(f"no Return-Path on top: {trace[:80]!r}")
     if b"\nReceived: from " not in trace:
         raise Failure(f"no Received field: {trace!r}")
+    if protocol not in trace:
+        raise Failure(f"it did not come by {protocol}: {trace!r}")
 
 
 def difference(got, want):
@@ -174,12 +178,12 @@ def swaks(place, case, *more, server=None, good=(0,)):
     return run("swaks", *base, *to, *more, good=good)
 
 
-def swaks_message(place, case, *more, server=None):
+def swaks_message(place, case, *more, server=None, protocol=b"SMTP"):
     sent = message(case, TRICKY)
     # swaks adds no line end to a file, and takes one as its own end of data.
     data = "@" + place.file(case, sent[:-2])
     output = swaks(place, case, "--data", data, *more, server=server)
-    place.check(case, sent)
+    place.check(case, sent, protocol)
     return output
 
 
@@ -224,11 +228,32 @@ def swaks_foreign_recipient(place, case):
         raise Failure(f"no 550 5.7.1: {output[-400:]}")
 
 
-def curl(place, case, url, *more):
+def swaks_login(place, case, mechanism, *more):
+    return swaks_message(place, case, "--auth", mechanism, "--auth-user", USER,
+                         "--auth-password", PASSWORD, *more, protocol=b"ESMTPSA")
+
+
+def swaks_auth_plain(place, case):
+    swaks_login(place, case, "PLAIN", "--tls")
+
+
+def swaks_auth_login(place, case):
+    swaks_login(place, case, "LOGIN", "--tls")
+
+
+def swaks_auth_needs_tls(place, case):
+    # 28: it found no mechanism.
+    output = swaks(place, case, "--auth", "PLAIN", "--auth-user", USER, "--auth-password", PASSWORD,
+                   good=(28,))
+    if "250-AUTH" in output or "250 AUTH" in output:
+        raise Failure(f"AUTH is offered in the clear: {output[-400:]}")
+
+
+def curl(place, case, url, *more, protocol=b"SMTP"):
     sent = message(case, TRICKY)
     run("curl", "--silent", "--show-error", "--max-time", "30", url, "--mail-from", SENDER,
         "--mail-rcpt", f"{case}@{DOMAIN}", "--upload-file", place.file(case, sent), *more)
-    place.check(case, sent)
+    place.check(case, sent, protocol)
 
 
 def curl_plain(place, case):
@@ -241,6 +266,39 @@ def curl_starttls(place, case):
 
 def curl_smtps(place, case):
     curl(place, case, f"smtps://{TLS_HOST}:{place.tls_port}/client.example", "--insecure")
+
+
+def curl_auth(place, case):
+    url = f"smtps://{TLS_HOST}:{place.tls_port}/client.example"
+    curl(place, case, url, "--insecure", "--user", f"{USER}:{PASSWORD}", protocol=b"ESMTPSA")
+
+
+def msmtp(place, case, mechanism, password=PASSWORD, good=(0,)):
+    lines = ["host 127.0.0.1", f"port {place.port}", "domain client.example", f"from {SENDER}",
+             "tls on", "tls_starttls on", "tls_certcheck off", f"auth {mechanism}",
+             f"user {USER}", f'password "{password}"', "logfile -"]
+    settings = place.file(f"{case}.conf", "\n".join(lines).encode() + b"\n")
+    os.chmod(settings, 0o600)
+    sent = message(case, TRICKY)
+    return sent, run("msmtp", f"--file={settings}", f"{case}@{DOMAIN}", stdin=sent, good=good)
+
+
+def msmtp_scram_sha_256(place, case):
+    sent, _output = msmtp(place, case, "scram-sha-256")
+    place.check(case, sent, b"ESMTPSA")
+
+
+def msmtp_plain(place, case):
+    sent, _output = msmtp(place, case, "plain")
+    place.check(case, sent, b"ESMTPSA")
+
+
+def msmtp_wrong_password(place, case):
+    for mechanism in ["scram-sha-256", "plain"]:
+        # 77: no permission.
+        _sent, output = msmtp(place, case, mechanism, "wrong", good=(77,))
+        if "authentication failed" not in output:
+            raise Failure(f"{mechanism}: it was not refused: {output[-400:]}")
 
 
 def s_nail(place, case):
@@ -347,6 +405,54 @@ def python_starttls(place, case):
         place.check(name, message(name, TRICKY))
 
 
+def python_in_tls(place):
+    client = python(place)
+    client.starttls(context=ssl._create_unverified_context())
+    client.ehlo()
+    return client
+
+
+def python_auth(place, case):
+    sent = message(case, TRICKY)
+    with python_in_tls(place) as client:
+        for name in ["plain", "login"]:
+            if name.upper() not in client.esmtp_features.get("auth", "").split():
+                raise Failure(f"{name} is not offered: {client.esmtp_features}")
+        client.login(USER, PASSWORD)
+        client.sendmail(SENDER, [f"{case}@{DOMAIN}"], sent)
+        # Who is known may relay.
+        client.mail(SENDER)
+        code, text = client.rcpt("someone@elsewhere.example")
+        if code != 250:
+            raise Failure(f"no right to relay: {code} {text!r}")
+        client.rset()
+    place.check(case, sent, b"ESMTPSA")
+
+
+def python_wrong_password(place, _case):
+    for user, password in [(USER, "wrong"), (USER, PASSWORD[:-1]), ("nobody", PASSWORD)]:
+        with python_in_tls(place) as client:
+            try:
+                client.login(user, password)
+                raise Failure(f"{user} with {password!r} was let in")
+            except smtplib.SMTPAuthenticationError as refused:
+                if (refused.smtp_code, refused.smtp_error[:5]) != (535, b"5.7.8"):
+                    raise Failure(f"not 535 5.7.8: {refused}") from refused
+            client.mail(SENDER)
+            code, text = client.rcpt("someone@elsewhere.example")
+            if (code, text[:5]) != (550, b"5.7.1"):
+                raise Failure(f"relay without login: {code} {text!r}")
+
+
+def python_no_auth_before_tls(place, _case):
+    with python(place) as client:
+        if client.has_extn("auth"):
+            raise Failure("AUTH is offered in the clear")
+        code, text = client.docmd("AUTH", "PLAIN AGFubgB4")
+        if (code, text[:6]) != (538, b"5.7.11"):
+            raise Failure(f"not 538 5.7.11: {code} {text!r}")
+
+
 def python_chunking(place, case):
     sent = message(case, EIGHT_BIT + TRICKY)
     with python(place) as client:
@@ -389,7 +495,9 @@ def socket_octet_by_octet(place, case):
 
 CASES = [
     swaks_plain, swaks_starttls, swaks_tls_on_connect, swaks_pipelining, swaks_attachment,
-    swaks_foreign_recipient, curl_plain, curl_starttls, curl_smtps, s_nail, python_plain,
+    swaks_foreign_recipient, swaks_auth_plain, swaks_auth_login, swaks_auth_needs_tls, curl_plain,
+    curl_starttls, curl_smtps, curl_auth, msmtp_scram_sha_256, msmtp_plain, msmtp_wrong_password,
+    s_nail, python_auth, python_wrong_password, python_no_auth_before_tls, python_plain,
     python_empty_body, python_8bitmime, python_20_mib, python_smtputf8, python_many_recipients,
     python_too_many_recipients, python_many_messages, python_starttls, python_chunking,
     socket_octet_by_octet,
