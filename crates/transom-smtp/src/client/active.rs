@@ -153,6 +153,8 @@ impl Active {
         while let Some(ask) = self.to_ask.pop_front() {
             self.write_command(ask, out);
             self.unanswered.push_back(ask);
+            // [RFC 5321 §3.3-g, §4.1.4-g, §4.3.1-a] in this order, and each reply is awaited
+            // [RFC 2920 §3.1-a] but where the peer takes groups: DATA is the last of one.
             if !self.pipelined {
                 return;
             }
@@ -178,6 +180,7 @@ impl Active {
     /// Takes the reply to the oldest command that has none.
     pub(super) fn on_reply(&mut self, reply: &Reply, remote: &RemoteHost) -> Progress {
         match self.phase {
+            // [RFC 2920 §3.1-b, §3.1-c] replies answer commands in their order, each by itself.
             Phase::Commands => match self.unanswered.pop_front() {
                 Some(ask) => self.on_command_reply(ask, reply, remote),
                 None => Progress::Unasked,
@@ -198,8 +201,9 @@ impl Active {
 
     fn on_verdict(&mut self, reply: &Reply, remote: &RemoteHost) {
         match self.protocol {
+            // [RFC 1870 §6.2-a] 452 and 552 come here as well.
             Protocol::Smtp => self.end_accepted(AttemptStage::EndOfData, reply, remote),
-            // [RFC 2033 §4.2] a reply for each accepted recipient, in the order of their RCPT.
+            // [RFC 2033 §5-b] a reply for each accepted recipient, in the order of their RCPT.
             Protocol::Lmtp => {
                 let mut slots = self.slots.iter_mut();
                 if let Some(slot) = slots.find(|slot| matches!(slot, Slot::Accepted)) {
@@ -229,6 +233,7 @@ impl Active {
                 self.to_ask.clear();
             }
             (Ask::Rcpt(at), _) => self.on_rcpt_reply(at, reply, remote),
+            // [RFC 5321 §3.3-e] 354, and nothing else, lets the content out.
             (Ask::Data, Severity::PositiveIntermediate) if self.has_accepted() => {
                 return self.begin_content();
             }
@@ -237,7 +242,7 @@ impl Active {
             (Ask::Data, Severity::PositiveIntermediate) if self.protocol == Protocol::Lmtp => {
                 return Progress::Ended(After::Close);
             }
-            // [RFC 2920 §3.1] a server may consent to DATA though it took no recipient.
+            // [RFC 2920 §3.1-f] a server may consent to DATA though it took no recipient.
             (Ask::Data, Severity::PositiveIntermediate) => return Progress::Ended(After::LoneDot),
             (Ask::Data, _) => self.end_accepted(AttemptStage::Data, reply, remote),
         }
@@ -263,12 +268,13 @@ impl Active {
         let mut status = Status::remote(AttemptStage::Rcpt, reply.clone(), remote.clone());
         *slot = match reply.code().severity() {
             Severity::PositiveCompletion => Slot::Accepted,
-            // [RFC 5321 §4.5.3.1.10] some servers say 552 where 452 is meant: too many
+            // [RFC 5321 §4.5.3.1.10-b] some servers say 552 where 452 is meant: too many
             // recipients. An enhanced code about the mailbox or its size tells the two apart.
             Severity::PermanentNegative if means_too_many_recipients(reply) => {
                 status.code = EnhancedStatusCode::transient(5, 3);
                 Slot::Ended(Outcome::Deferred(status))
             }
+            // [RFC 5321 §4.5.3.1-b] whatever the peer finds too large.
             _ => Slot::Ended(verdict(status)),
         };
     }
@@ -279,7 +285,7 @@ impl Active {
             Severity::PositiveCompletion => Progress::Continue,
             Severity::PositiveIntermediate => Progress::Wrong { command: "BDAT" },
             Severity::TransientNegative | Severity::PermanentNegative => {
-                // [RFC 3030 §2] a refused chunk refuses the message; what was sent behind it is
+                // [RFC 3030 §2-f, §2-h] a refused chunk refuses the message; what was sent behind it is
                 // refused too.
                 self.end_accepted(AttemptStage::Content, reply, remote);
                 let ended = matches!(self.phase, Phase::EndOfData);
@@ -355,6 +361,7 @@ impl Active {
     }
 
     /// How long the peer may take for what it owes us now.
+    // [RFC 5321 §4.5.3.2-a, §4.5.3.2-b, §4.5.3.2.5-a, §4.5.4-a] each command and piece by itself.
     pub(super) fn timeout(&self, timeouts: &ClientTimeouts) -> Duration {
         match self.stage() {
             AttemptStage::Rcpt => timeouts.rcpt,

@@ -9,7 +9,7 @@ use super::{ClientSession, CloseReason, State, findings};
 use crate::codec::{Command, InitialResponse, Mechanism};
 use crate::sasl::{Channel, ClientContext, ClientExchange, ClientStep, decode, encode_to};
 
-/// [RFC 4954 §4] an initial response goes with the command only where the line is no longer than
+/// [RFC 4954 §4-g] an initial response goes with the command only where the line is no longer than
 /// any other command may be.
 const COMMAND_OCTETS_MAX: usize = 512;
 
@@ -67,6 +67,7 @@ impl ClientSession {
         let mut machine = mechanism.begin(&context);
         let next = Next::Command(machine.initial_response());
         let exchange = Exchange { mechanism: mechanism.name(), machine, next };
+        // [RFC 4954 §4-u] nothing is written behind it before the reply.
         self.ask(State::Auth(Box::new(exchange)));
     }
 
@@ -123,6 +124,7 @@ impl Exchange {
             self.next = Next::Cancel("the peer speaks first where it must not");
             return;
         }
+        // [RFC 4954 §4-l, §4-m] strict base64.
         let challenge = decode(challenge.trim_ascii().as_bytes());
         let step = challenge.map(|challenge| self.machine.respond(challenge.expose()));
         self.next = match step {
@@ -139,7 +141,7 @@ impl Exchange {
                 encode_to(response.expose(), out);
                 out.extend_from_slice(b"\r\n");
             }
-            // [RFC 4954 §4] the peer answers it with 501.
+            // [RFC 4954 §4-k] the peer answers it with 501.
             Next::Cancel(why) => {
                 out.extend_from_slice(b"*\r\n");
                 self.next = Next::Cancel(why);

@@ -24,6 +24,7 @@ impl Transfer {
     /// CHUNKING is used where the content is binary or large. A chunk must not wait for the reply
     /// to the one before it, so that PIPELINING is needed as well.
     pub(super) fn of(transaction: &Transaction, offered: &Capabilities) -> Self {
+        // [RFC 3030 §3-c, §3-d] binary content goes by BDAT, as it is.
         if transaction.is_binary() {
             return Self::BinaryChunks;
         }
@@ -35,6 +36,7 @@ impl Transfer {
         self != Self::Data
     }
 
+    // [RFC 3030 §2-j] one way for the whole content.
     pub(super) fn encoder(self) -> Encoder {
         match self {
             Self::Data => Encoder { chunked: false, lines: Some(Stuffer::for_data()) },

@@ -128,7 +128,7 @@ pub(super) fn refused(reason: RefusalReason) -> Outcome {
         RefusalReason::Rrvs => {
             failed(no_mailbox, 7, 19, "the next host does not check the owner of a mailbox")
         }
-        // [RFC 6531 §3.5] 553 where the server, here known beforehand, does not take the address.
+        // [RFC 6531 §3.5-b] 553 where the server, here known beforehand, does not take the address.
         RefusalReason::Smtputf8 => {
             let text = "the next host does not take internationalized addresses or headers";
             failed(ReplyCode::MAILBOX_NAME, 6, 7, text)

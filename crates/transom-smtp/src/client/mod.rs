@@ -182,8 +182,8 @@ enum State {
 }
 
 impl ClientSession {
-    /// Most recipients of one transaction, where the peer does not announce less. [RFC 5321
-    /// §4.5.3.1.8] every server takes as many.
+    /// Most recipients of one transaction, where the peer does not announce less.
+    /// [RFC 5321 §4.5.3.1.8] every server takes as many.
     pub const RECIPIENTS_MAX: usize = 100;
 
     /// A session on a connection that was just made. With implicit TLS the handshake is done.
@@ -233,6 +233,7 @@ impl ClientSession {
 
     /// Most recipients of one transaction: the peer's RCPTMAX, and at most
     /// [`RECIPIENTS_MAX`](Self::RECIPIENTS_MAX).
+    // [RFC 9422 §4.2-b] no more than the peer takes.
     pub fn recipients_max(&self) -> usize {
         let announced = self.capabilities.recipients_max.map(usize::try_from);
         announced.and_then(Result::ok).unwrap_or(usize::MAX).min(Self::RECIPIENTS_MAX)
@@ -344,8 +345,10 @@ impl ClientSession {
             self.is_secure = true;
             self.is_authenticated = false;
             self.channel = Channel::default();
+            // [RFC 9422 §3.6-a, §3.8-a] limits belong to the last EHLO, and to this session.
             self.capabilities = Capabilities::default();
             self.reader = ReplyReader::default();
+            // [RFC 3207 §4.2-c] EHLO comes first.
             self.ask(State::Ehlo);
         }
     }

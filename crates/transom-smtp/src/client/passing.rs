@@ -10,7 +10,7 @@ use crate::codec::ehlo::Capabilities;
 
 /// Picks what is passed, and notes what is not.
 ///
-/// [RFC 5321 §4.1.1.1] no parameter goes to a server that does not offer its extension.
+/// [RFC 5321 §4.1.1.3-c] no parameter goes to a server that does not offer its extension.
 pub(super) struct Passing<'a> {
     offered: &'a Capabilities,
     smtputf8: bool,
@@ -35,10 +35,12 @@ impl<'a> Passing<'a> {
             (false, true) => BodyType::EightBitMime,
             (false, false) => BodyType::SevenBit,
         };
+        // [RFC 6531 §3.4-a] where something needs it.
         passed.smtputf8 = self.smtputf8;
         // That these can be passed was looked at before.
         passed.require_tls = given.require_tls;
         passed.hold = given.hold;
+        // [RFC 3461 §5.2.1-a, §5.2.1-b, §5.2.2-a] as they came, and nowhere but to DSN.
         passed.envelope_id = self.pass(given.envelope_id, offered.dsn, NotPassed::Dsn);
         passed.ret = self.pass(given.ret, offered.dsn, NotPassed::Dsn);
         // [RFC 4954 §5] told to any server that offers AUTH, logged in or not.
@@ -55,6 +57,7 @@ impl<'a> Passing<'a> {
     pub(super) fn rcpt(&mut self, given: RcptParameters) -> RcptParameters {
         let offered = self.offered;
         let mut passed = RcptParameters::default();
+        // [RFC 3461 §5.2.1-c, §5.2.1-d] as they came.
         passed.notify = self.pass(given.notify, offered.dsn, NotPassed::Dsn);
         let original_recipient = given.original_recipient;
         passed.original_recipient = self.pass(original_recipient, offered.dsn, NotPassed::Dsn);

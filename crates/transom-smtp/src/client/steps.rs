@@ -123,6 +123,7 @@ impl ClientSession {
         let timeouts = self.config.timeouts;
         let name = self.config.helo_name.clone();
         let timeout = match &mut self.state {
+            // [RFC 5321 §2.3.5-b, §4.1.1.1-b, §4.1.4-e] first of all, with the name of the host.
             State::Ehlo => {
                 match self.config.protocol {
                     Protocol::Smtp => Command::Ehlo { name }.write_to(out),
@@ -158,6 +159,7 @@ impl ClientSession {
     }
 
     pub(super) fn write_quit(&mut self, now: Instant, out: &mut Vec<u8>) {
+        // [RFC 5321 §4.1.4-j] no command follows it.
         self.state = State::Quit;
         self.send(now, out);
     }
@@ -167,7 +169,7 @@ impl ClientSession {
         match &mut self.state {
             // Whatever it says, we are done.
             State::Quit => self.close(CloseReason::Quit, findings::ended_by_us(self.stage())),
-            // [RFC 5321 §3.8] 421 may come at any time, and the peer closes behind it.
+            // [RFC 5321 §3.8-b] 421 may come at any time, and the peer closes behind it.
             _ if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE => self.close_refused(reply),
             State::Greeting => match severity {
                 Severity::PositiveCompletion => {
@@ -200,6 +202,7 @@ impl ClientSession {
     }
 
     fn on_ehlo_reply(&mut self, reply: &Reply) {
+        // [RFC 3207 §4.1-a, §6-a] no mail without TLS where it is demanded.
         let needs_tls = self.config.tls == ClientTls::Required && !self.is_secure;
         match reply.code().severity() {
             Severity::PositiveCompletion => {}
@@ -212,6 +215,7 @@ impl ClientSession {
         }
         self.note_masked(masked::in_keywords(reply.lines().skip(1)));
         self.capabilities = Capabilities::from_reply(reply);
+        // [RFC 3207 §4.2-d, §4.2-e] no second handshake inside TLS.
         let wanted = self.config.tls != ClientTls::Never && !self.is_secure;
         if wanted && self.capabilities.starttls {
             self.ask(State::StartTls);
@@ -233,7 +237,7 @@ impl ClientSession {
         if needs_tls || self.config.protocol == Protocol::Lmtp {
             return self.close_refused(reply);
         }
-        // [RFC 5321 §3.2] a server without extensions knows HELO alone.
+        // [RFC 5321 §2.2.1-b, §3.2-b] a server without extensions knows HELO alone.
         self.ask(State::Helo);
     }
 
@@ -247,12 +251,13 @@ impl ClientSession {
 
     fn on_starttls_reply(&mut self, now: Instant, reply: &Reply, rest: &[u8]) {
         match reply.code().severity() {
-            // [RFC 3207 §4.2] what came in the clear must not count in TLS. Octets that follow the
+            // [RFC 3207 §4.2-b, §6-b] what came in the clear must not count in TLS. Octets that follow the
             // consent at once can only have been put there.
             Severity::PositiveCompletion if !rest.is_empty() => {
                 self.close_violation(PeerViolation::OctetsBeforeTls);
             }
             Severity::PositiveCompletion => {
+                // [RFC 3207 §4-b, §4-c] nothing more is written before the handshake.
                 self.state = State::Handshake { announced: false };
                 self.set_deadline(now, self.config.timeouts.handshake);
             }
@@ -330,7 +335,7 @@ impl ClientSession {
 
     pub(super) fn become_ready(&mut self) {
         self.deadline = None;
-        // [RFC 9422 §4.1] a client does not go beyond the limits that it was told.
+        // [RFC 9422 §4.1-b] a client does not go beyond the limits that it was told.
         match self.capabilities.transactions_max {
             Some(max) if self.transactions >= max => self.ask(State::Quit),
             _ => self.state = State::Ready { announced: false },
@@ -407,6 +412,7 @@ fn rest_outcome(active: &Active, close: ClientClose) -> Outcome {
         CloseReason::Aborted if severity == Severity::PermanentNegative => {
             Outcome::Failed(close.status)
         }
+        // [RFC 5321 §4.1.1.10-e] as if the peer had said 4yz.
         _ => Outcome::Deferred(close.status),
     }
 }

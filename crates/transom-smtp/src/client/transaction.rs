@@ -128,20 +128,21 @@ pub(super) fn refusal(
     if transaction.recipients.is_empty() {
         return Some(RefusalReason::NoRecipients);
     }
-    // [RFC 6531 §3.2] a message or a sender that needs it does not go without SMTPUTF8.
+    // [RFC 6531 §3.2-c, §3.2-d, §3.5-a] a message or a sender that needs it does not go without SMTPUTF8.
     if (transaction.utf8 || !is_ascii(&transaction.reverse_path)) && !offered.smtputf8 {
         return Some(RefusalReason::Smtputf8);
     }
-    // [RFC 8689 §4.2.1] such a message goes on in TLS, to a peer that says it will do the same.
+    // [RFC 8689 §2-a, §4.2.1-a] such a message goes on in TLS, to a peer that says it will do the same.
     if parameters.require_tls && !(is_secure && offered.require_tls) {
         return Some(RefusalReason::RequireTls);
     }
-    // [RFC 3030 §3] binary content needs the consent to it, and BDAT. A chunk must not wait for
+    // [RFC 3030 §3-e] binary content needs the consent to it, and BDAT. A chunk must not wait for
     // the reply to the one before it, hence PIPELINING.
     if transaction.is_binary() && !(offered.binary_mime && offered.chunking && offered.pipelining) {
         return Some(RefusalReason::BinaryMime);
     }
-    // [RFC 6152 §3] 8-bit content does not go to a server that does not offer 8BITMIME.
+    // [RFC 5321 §2.4-c]
+    // [RFC 6152 §3-b, §3-d] 8-bit content does not go to a server that does not offer 8BITMIME.
     if transaction.eight_bit && !transaction.is_binary() && !offered.eight_bit_mime {
         return Some(RefusalReason::EightBit);
     }
@@ -151,7 +152,7 @@ pub(super) fn refusal(
     if parameters.hold.is_some_and(|hold| !holds(offered, hold)) {
         return Some(RefusalReason::FutureRelease);
     }
-    // [RFC 1870 §6.1] a client need not try what the server said it does not take.
+    // [RFC 1870 §6.1-b] a client need not try what the server said it does not take.
     let size_max = offered.size_max().filter(|&size_max| transaction.size > size_max)?;
     Some(RefusalReason::Size { size_max })
 }
@@ -161,7 +162,7 @@ pub(super) fn recipient_refusal(
     recipient: &Recipient,
     offered: &Capabilities,
 ) -> Option<RefusalReason> {
-    // [RFC 6531 §3.2] nor does a recipient that needs it.
+    // [RFC 6531 §3.2-c] nor does a recipient that needs it.
     if !recipient.forward_path.mailbox().is_none_or(Mailbox::is_ascii) && !offered.smtputf8 {
         return Some(RefusalReason::Smtputf8);
     }

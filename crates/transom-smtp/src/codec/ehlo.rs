@@ -142,7 +142,7 @@ impl Capabilities {
     fn take_line(&mut self, line: &str) {
         let mut words = line.split_ascii_whitespace();
         let Some(keyword) = words.next() else { return };
-        // [RFC 5321 §2.4] keywords are compared without regard to case.
+        // [RFC 5321 §2.4-b, §4.1.1.1-c] keywords are compared without regard to case.
         match keyword.to_ascii_uppercase().as_str() {
             "SIZE" => self.size = Some(size_limit(words.next())),
             "PIPELINING" => self.pipelining = true,
@@ -151,6 +151,7 @@ impl Capabilities {
             "STARTTLS" => self.starttls = true,
             "8BITMIME" => self.eight_bit_mime = true,
             "CHUNKING" => self.chunking = true,
+            // [RFC 6531 §3.1-b] whatever stands behind it.
             "SMTPUTF8" => self.smtputf8 = true,
             "LIMITS" => words.for_each(|word| self.take_limit(word)),
             "AUTH" => self.auth.extend(words.map(str::to_owned)),

@@ -82,6 +82,7 @@ impl ReplyReader {
         let (code, is_last, text) =
             split_line(line).ok_or(ParseReplyError::NoCode { line: number })?;
         // [RFC 5321 §4.2.1] all lines of one reply carry the same code.
+        // [RFC 2920 §3.1-e] they are one reply.
         if self.code.is_some_and(|first| first != code) {
             return Err(ParseReplyError::CodeChanged { line: number });
         }
@@ -119,7 +120,7 @@ fn split_line(line: &[u8]) -> Option<(ReplyCode, bool, &[u8])> {
     let (code, rest) = line.split_at_checked(3)?;
     let code = str::from_utf8(code).ok()?.parse().ok()?;
     match rest {
-        // [RFC 5321 §4.2] the text may be missing, and the space with it.
+        // [RFC 5321 §4.2-c, §4.2.1-c] the text may be missing, and the space with it.
         [] => Some((code, true, &[])),
         [b' ', text @ ..] => Some((code, true, text)),
         [b'-', text @ ..] => Some((code, false, text)),

@@ -47,7 +47,7 @@ impl Stuffer {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
-            // [RFC 5321 §4.5.2] a line that starts with a dot gets one more.
+            // [RFC 5321 §4.5.2-a, §4.5.2-d] a line that starts with a dot gets one more.
             if self.dots && self.at_line_start && first == b'.' {
                 out.push(b'.');
             }
@@ -55,6 +55,8 @@ impl Stuffer {
             out.extend_from_slice(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
             self.at_line_start = end.is_some();
             let Some(end) = end else { return };
+            // [RFC 5321 §2.3.8-a, §2.3.8-b] CR and LF leave as CRLF alone,
+            // [RFC 3030 §2-k] in chunks as well.
             out.extend_from_slice(b"\r\n");
             self.after_cr = rest.get(end) == Some(&b'\r');
             rest = rest.get(end.saturating_add(1)..).unwrap_or_default();
@@ -64,7 +66,7 @@ impl Stuffer {
     /// Ends the last line, where it is not ended, and then the data: by the final dot, or by
     /// nothing in chunks.
     pub fn finish(self, out: &mut Vec<u8>) {
-        // [RFC 5321 §4.1.1.4] the CRLF before the final dot is the end of the last line, so no
+        // [RFC 5321 §4.1.1.4-a, §4.1.1.4-b] the CRLF before the final dot is the end of the last line, so no
         // second one is added.
         if !self.at_line_start {
             out.extend_from_slice(b"\r\n");

@@ -40,6 +40,7 @@ impl PartialEq for Mechanism<'_> {
     }
 }
 
+// [RFC 4954 §8-a] names of mechanisms have no case.
 impl PartialEq<str> for Mechanism<'_> {
     fn eq(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)
@@ -92,7 +93,7 @@ impl<'a> InitialResponse<'a> {
     /// As of [`from_base64`](Self::from_base64), and where nothing stands there.
     pub(super) fn parse(text: &'a str) -> Result<Self, InitialResponseError> {
         match text {
-            // [RFC 4954 §4] a single equals sign stands for no octets.
+            // [RFC 4954 §4-a] a single equals sign stands for no octets.
             "=" => Ok(Self::EMPTY),
             "" => Err(InitialResponseError),
             base64 => Self::from_base64(base64),
@@ -110,6 +111,7 @@ impl<'a> InitialResponse<'a> {
     }
 
     /// The form on the wire.
+    // [RFC 4954 §4-h] no octets are an equals sign.
     pub(super) fn wire(&self) -> &str {
         if self.0.is_empty() { "=" } else { &self.0 }
     }

@@ -84,7 +84,7 @@ impl CommandError {
             Self::HelloName(_) => {
                 reply(ReplyCode::PARAMETER_SYNTAX, parameter, "Invalid domain name")
             }
-            // [RFC 4954 §4] 501 where base64 cannot be decoded.
+            // [RFC 4954 §4-j] 501 where base64 cannot be decoded.
             Self::InitialResponse(_) => {
                 reply(ReplyCode::PARAMETER_SYNTAX, syntax, "Cannot decode response")
             }
@@ -102,6 +102,7 @@ impl CommandError {
                 parameter,
                 "Parameter not recognized or not implemented",
             ),
+            // [RFC 5321 §4.1.2-d, §4.1.4-h] 501 to a path that is none.
             Self::ReversePath(_) => reply(
                 ReplyCode::PARAMETER_SYNTAX,
                 EnhancedStatusCode::permanent(1, 7),

@@ -52,6 +52,8 @@ pub(super) const fn is_blank(octet: u8) -> bool {
     octet == b' ' || octet == b'\t'
 }
 
+/// [RFC 5321 §2.4-b] words have no case.
+///
 /// The key of the letters, digits and hyphens that `text` begins with, and how many they are.
 #[inline]
 pub(super) fn word(text: &[u8]) -> (Key, usize) {

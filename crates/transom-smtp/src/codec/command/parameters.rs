@@ -339,6 +339,7 @@ impl<'a> Parameters<'a> {
 #[derive(Default)]
 struct Seen(u64);
 
+// [RFC 3461 §4.5-a, §4.5-b, §5.1-b] each parameter once, or 501.
 impl Seen {
     #[inline]
     fn once(&mut self, bit: u64) -> Result<(), CommandError> {

@@ -58,7 +58,7 @@ fn control(text: &str) -> Option<CommandError> {
     Some(CommandError::Control { at })
 }
 
-/// [RFC 5321 §4.1.1] spaces at the end of a command line are tolerated.
+/// [RFC 5321 §4.1.1-c] spaces at the end of a command line are tolerated.
 #[inline]
 fn without_spaces_at_end(text: &str) -> &str {
     match text.as_bytes().last() {
@@ -87,6 +87,7 @@ fn other<'a>(
     match verb {
         keyword::HELO => Ok(Command::Helo { name: hello_name(arguments)? }),
         keyword::LHLO => Ok(Command::Lhlo { name: hello_name(arguments)? }),
+        // [RFC 5321 §4.1.1] these have no parameters.
         keyword::DATA => alone(Command::Data, "DATA", arguments),
         keyword::BDAT => bdat(arguments),
         keyword::RSET => alone(Command::Rset, "RSET", arguments),

@@ -119,10 +119,10 @@ impl ContentDecoder {
     /// A dot at the start of a line.
     fn dot<'i>(&mut self, line: &'i [u8]) -> ContentStep<'i> {
         match line {
-            // [RFC 5321 §4.5.2] a line of a dot alone ends the data.
+            // [RFC 5321 §4.5.2-b] a line of a dot alone ends the data.
             [_, b'\r', b'\n', ..] => ContentStep { consumed: 3, piece: ContentPiece::End },
             [] | [_] | [_, b'\r'] => ContentStep { consumed: 0, piece: ContentPiece::Incomplete },
-            // [RFC 5321 §4.5.2] any other dot at the start of a line is taken off.
+            // [RFC 5321 §4.5.2-c] any other dot at the start of a line is taken off.
             [_, behind @ ..] => {
                 self.before = b'.';
                 let step = self.decode(behind);
@@ -132,6 +132,7 @@ impl ContentDecoder {
     }
 
     /// A bare CR or LF that is still in the input.
+    // [RFC 5321 §4.1.1.4-c, §4.1.1.4-d] it ends no line, and so no data.
     fn bare(&mut self, octet: IllegalOctet) -> ContentStep<'static> {
         match self.policy {
             BareNewline::Reject => refused(octet),
