@@ -119,8 +119,8 @@ pub struct ClientTimeouts {
     pub data: Duration,
     /// Each piece of content, until the network took it (3 min).
     pub content_block: Duration,
-    /// The reply after the final dot, in LMTP each of them (10 min): the peer may scan and store for long, and to give
-    /// up early makes duplicates.
+    /// The reply after the final dot, in LMTP each of them (10 min): the peer may scan and store
+    /// for long, and to give up early makes duplicates.
     pub end_of_data: Duration,
     /// The reply to QUIT (10 s); nothing depends on it.
     pub quit: Duration,

@@ -124,7 +124,7 @@ pub(super) fn refused(reason: RefusalReason) -> Outcome {
         RefusalReason::RequireTls => {
             failed(no_mailbox, 7, 30, "the next host does not keep messages in TLS")
         }
-        // [RFC 7293 §13] 5.7.19 says that nobody could look.
+        // RFC 7293 §13: 5.7.19 says that nobody could look.
         RefusalReason::Rrvs => {
             failed(no_mailbox, 7, 19, "the next host does not check the owner of a mailbox")
         }

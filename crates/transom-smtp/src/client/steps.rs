@@ -251,8 +251,8 @@ impl ClientSession {
 
     fn on_starttls_reply(&mut self, now: Instant, reply: &Reply, rest: &[u8]) {
         match reply.code().severity() {
-            // [RFC 3207 §4.2-b, §6-b] what came in the clear must not count in TLS. Octets that follow the
-            // consent at once can only have been put there.
+            // [RFC 3207 §4.2-b, §6-b] what came in the clear must not count in TLS. Octets that
+            // follow the consent at once can only have been put there.
             Severity::PositiveCompletion if !rest.is_empty() => {
                 self.close_violation(PeerViolation::OctetsBeforeTls);
             }

@@ -128,11 +128,13 @@ pub(super) fn refusal(
     if transaction.recipients.is_empty() {
         return Some(RefusalReason::NoRecipients);
     }
-    // [RFC 6531 §3.2-c, §3.2-d, §3.5-a] a message or a sender that needs it does not go without SMTPUTF8.
+    // [RFC 6531 §3.2-c, §3.2-d, §3.5-a] a message or a sender that needs it does not go without
+    // SMTPUTF8.
     if (transaction.utf8 || !is_ascii(&transaction.reverse_path)) && !offered.smtputf8 {
         return Some(RefusalReason::Smtputf8);
     }
-    // [RFC 8689 §2-a, §4.2.1-a] such a message goes on in TLS, to a peer that says it will do the same.
+    // [RFC 8689 §2-a, §4.2.1-a] such a message goes on in TLS, to a peer that says it will do the
+    // same.
     if parameters.require_tls && !(is_secure && offered.require_tls) {
         return Some(RefusalReason::RequireTls);
     }
@@ -166,7 +168,7 @@ pub(super) fn recipient_refusal(
     if !recipient.forward_path.mailbox().is_none_or(Mailbox::is_ascii) && !offered.smtputf8 {
         return Some(RefusalReason::Smtputf8);
     }
-    // [RFC 7293 §5] a message that must not reach a new owner goes nowhere where nobody looks.
+    // RFC 7293 §5: a message that must not reach a new owner goes nowhere where nobody looks.
     let since = recipient.parameters.valid_since?;
     let may_go = offered.rrvs || since.otherwise == RrvsAction::Continue;
     (!may_go).then_some(RefusalReason::Rrvs)
@@ -185,7 +187,7 @@ pub(super) fn fits_domains(
     if domains.contains(&host) {
         return true;
     }
-    // [RFC 9422 §4.3] no more domains in a session than the server named.
+    // RFC 9422 §4.3: no more domains in a session than the server named.
     let fits = domains.len() < usize::try_from(max).unwrap_or(usize::MAX);
     if fits {
         domains.push(host);
@@ -221,7 +223,7 @@ fn promises(offered: &Capabilities, by: DeliverBy) -> bool {
         || offered.deliver_by.is_some_and(|min| i64::from(by.seconds()) >= i64::from(min))
 }
 
-/// [RFC 4865 §4] a server is not asked to hold a message longer than it offers.
+/// RFC 4865 §4: a server is not asked to hold a message longer than it offers.
 fn holds(offered: &Capabilities, hold: FutureRelease) -> bool {
     offered.future_release.is_some_and(|offer| match hold {
         FutureRelease::For(interval) => interval <= offer.interval_max,
