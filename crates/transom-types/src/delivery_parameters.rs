@@ -49,6 +49,7 @@ impl FromStr for Submitter {
         }
         let decoded: Xtext = encoded.parse().map_err(|_| ParseSubmitterError)?;
         match decoded.text() {
+            // [RFC 4954 §8-b] nobody, or a mailbox.
             "<>" => Ok(Self::Unknown),
             mailbox => mailbox.parse().map(Self::Mailbox).map_err(|_| ParseSubmitterError),
         }

@@ -156,6 +156,8 @@ enum WrongLabel {
     Character(usize),
 }
 
+/// [RFC 5321 §4.1.2-d, §F.4-a] no other characters, number signs included.
+///
 /// `sub-domain = Let-dig [Ldh-str]`, widened by `U-label` (RFC 6531 §3.3).
 fn check_label(label: &str) -> Result<(), WrongLabel> {
     if label.is_empty() || label.len() > Domain::LABEL_OCTETS_MAX {

@@ -30,6 +30,7 @@ impl EnvelopeId {
         self.0.text()
     }
 
+    // [RFC 3461 §4.4-a, §5.4-a] something, and up to 100 octets.
     fn check_length(encoded: &str) -> Result<(), ParseEnvelopeIdError> {
         match encoded.len() {
             1..=Self::OCTETS_MAX => Ok(()),
@@ -134,6 +135,7 @@ impl OriginalRecipient {
 }
 
 /// Type and encoded address.
+// [RFC 3461 §4.2-a]
 fn split(value: &str) -> Result<(&str, &str), ParseOriginalRecipientError> {
     if value.len() > OriginalRecipient::OCTETS_MAX {
         return Err(ParseOriginalRecipientError::Length { octets: value.len() });
@@ -234,6 +236,7 @@ impl Notify {
 impl FromStr for Notify {
     type Err = ParseNotifyError;
     fn from_str(value: &str) -> Result<Self, Self::Err> {
+        // [RFC 3461 §4.1-a, §4.1-b] a list of words, or NEVER alone.
         if value.eq_ignore_ascii_case("NEVER") {
             return Ok(Self::NEVER);
         }
@@ -286,6 +289,7 @@ impl FromStr for Ret {
     type Err = ParseRetError;
     fn from_str(value: &str) -> Result<Self, Self::Err> {
         match value {
+            // [RFC 3461 §4.3-a]
             value if value.eq_ignore_ascii_case("FULL") => Ok(Self::Full),
             value if value.eq_ignore_ascii_case("HDRS") => Ok(Self::Headers),
             _ => Err(ParseRetError),

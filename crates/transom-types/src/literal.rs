@@ -30,6 +30,7 @@ impl FromStr for AddressLiteral {
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
             .ok_or(ParseAddressLiteralError::Brackets)?;
+        // [RFC 5321 §4.1.3-a] no other tag was ever registered.
         let v6 = inner.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:"));
         if v6.is_some() {
             let address = inner.get(5..).and_then(|rest| rest.parse::<Ipv6Addr>().ok());

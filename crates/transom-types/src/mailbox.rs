@@ -46,6 +46,8 @@ impl LocalPart {
     }
 }
 
+// [RFC 5321 §4.1.1-a, §4.1.2-c] printable ASCII, and
+// [RFC 6531 §3.3-a] UTF-8 where the session lets it in.
 /// Length of the local-part that `text` starts with, or why there is none.
 #[inline]
 fn local_part_length(text: &str) -> Result<usize, ParseLocalPartError> {
@@ -303,7 +305,7 @@ impl fmt::Display for Mailbox {
     }
 }
 
-// [RFC 5321 §2.4] local-parts keep their case, domains do not.
+// [RFC 5321 §2.4-a, §2.4-b] local-parts keep their case, domains do not.
 impl PartialEq for Mailbox {
     fn eq(&self, other: &Self) -> bool {
         self.local_part() == other.local_part() && self.host() == other.host()

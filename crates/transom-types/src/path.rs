@@ -132,7 +132,7 @@ impl ForwardPath {
     #[inline]
     fn scan(text: &str) -> Result<Angle, ParsePathError> {
         const POSTMASTER: &str = "<Postmaster>";
-        // [RFC 5321 §4.1.1.3] the word "Postmaster" is compared without regard to case.
+        // [RFC 5321 §4.1.1.3-d] the word "Postmaster" is compared without regard to case.
         if let [b'<', b'P' | b'p', ..] = text.as_bytes()
             && let Some(start) = text.as_bytes().get(..POSTMASTER.len())
             && start.eq_ignore_ascii_case(POSTMASTER.as_bytes())
@@ -188,7 +188,9 @@ impl Angle {
 #[inline]
 fn angle_path(text: &str) -> Result<Angle, ParsePathError> {
     let inner = text.strip_prefix('<').ok_or(ParsePathError::NoAngleBracket { at: 0 })?;
-    // [RFC 5321 §4.1.2] a source route is accepted and ignored.
+    // [RFC 5321 §3.3-b, §4.1.1.3-a, §4.1.2-a] a source route is accepted, and
+    // [RFC 5321 §3.6.1-a, §4.1.1.3-b, §6.1-f] ignored: a path has no place for it.
+    // [RFC 5321 §C-a, §C-c, §F.2-a] The same again.
     let route = if inner.starts_with('@') { source_route(inner)? } else { 0 };
     let start = route.saturating_add(1);
     let rest = inner.get(route..).unwrap_or("");

@@ -83,6 +83,8 @@ impl Reply {
     }
 
     /// The one encoder of replies.
+    // [RFC 5321 §4.2.1-a, §4.2.1-b] a hyphen behind the code of all lines but the last.
+    // [RFC 2034 §4-c] each line has its enhanced code.
     fn write_lines(&self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut lines = self.lines().peekable();
         while let Some(line) = lines.next() {

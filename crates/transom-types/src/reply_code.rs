@@ -88,7 +88,7 @@ impl ReplyCode {
 
     /// How the command went, from the first digit alone.
     pub fn severity(self) -> Severity {
-        // [RFC 5321 §4.2] a code we do not know is graded by its first digit.
+        // [RFC 5321 §4.2-d, §4.3.2-a] a code we do not know is graded by its first digit.
         match self.0 / 100 {
             2 => Severity::PositiveCompletion,
             3 => Severity::PositiveIntermediate,
@@ -118,6 +118,7 @@ impl TryFrom<u16> for ReplyCode {
 impl FromStr for ReplyCode {
     type Err = ParseReplyCodeError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // [RFC 5321 §4.2-e, §4.3.2-b] three digits, the first from 2 to 5.
         let well_formed = matches!(text.as_bytes(), [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9']);
         let number = text.parse().ok().filter(|_| well_formed);
         number.map(Self).ok_or_else(|| ParseReplyCodeError { found: excerpt(text) })

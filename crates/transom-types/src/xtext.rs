@@ -52,6 +52,7 @@ impl Xtext {
             f.write_str(run)?;
             let mut characters = behind.chars();
             if let Some(c) = characters.next() {
+                // [RFC 3461 §4-a] all others by their number.
                 for octet in c.encode_utf8(&mut [0; 4]).bytes() {
                     write!(f, "+{octet:02X}")?;
                 }
@@ -99,7 +100,7 @@ impl FromStr for Xtext {
     }
 }
 
-/// [RFC 3461 §4] `hexchar` has upper-case digits only.
+/// [RFC 3461 §4-a] `hexchar` has upper-case digits only.
 fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),

@@ -88,7 +88,7 @@ impl ServerExchange for BearerServer {
         if step != ServerStep::Denied {
             return step;
         }
-        // [RFC 7628 §3.2.2] the error is a challenge, which the client answers before it is told
+        // [RFC 7628 §3.2.2-a] the error is a challenge, which the client answers before it is told
         // that it failed.
         self.denied = true;
         let error: &[u8] = match self.dialect {
@@ -104,7 +104,7 @@ fn oauthbearer(message: &[u8]) -> Option<Question> {
     let (header, pairs) = split(message, SEPARATOR)?;
     let header = header.strip_suffix(b",")?;
     let (flag, authorization) = split(header, b',')?;
-    // [RFC 7628 §3.1] channel binding is not used here, so nobody may ask for it.
+    // [RFC 7628 §3.1-b, §3.1-c] channel binding is not used here, so nobody may ask for it.
     if !matches!(flag, b"n" | b"y") {
         return None;
     }
@@ -201,6 +201,7 @@ impl ClientMechanism for BearerClient {
 impl ClientExchange for BearerClient {
     fn initial_response(&mut self) -> Option<Secret> {
         let user = self.user.as_str();
+        // [RFC 7628 §3.1-a] the GS2 header first.
         let head = match self.dialect {
             Dialect::OauthBearer => format!("n,a={},", escape(user)),
             Dialect::XOauth2 => format!("user={user}"),
@@ -212,6 +213,7 @@ impl ClientExchange for BearerClient {
     /// The only challenge is the server's error, which wants an answer before the failure is said.
     fn respond(&mut self, _challenge: &[u8]) -> ClientStep {
         ClientStep::Respond(match self.dialect {
+            // [RFC 7628 §3.2.2-b] one octet.
             Dialect::OauthBearer => Secret::new([SEPARATOR]),
             Dialect::XOauth2 => Secret::new(*b""),
         })

@@ -67,7 +67,7 @@ impl ClientMechanism for ExternalClient {
 
 impl ClientExchange for ExternalClient {
     fn initial_response(&mut self) -> Option<Secret> {
-        // [RFC 4422 appendix A.1] empty: as whom the certificate says.
+        // [RFC 4422 §A.1] empty: as whom the certificate says.
         Some(Secret::new(*b""))
     }
 

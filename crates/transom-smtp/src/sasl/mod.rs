@@ -86,7 +86,7 @@ pub use plain::Plain;
 #[cfg(feature = "scram")]
 pub use scram::ScramSha256;
 
-/// Longest line of an exchange with its CRLF. [RFC 4954 §4.1] so much both sides must take.
+/// Longest line of an exchange with its CRLF. [RFC 4954 §4-n] so much both sides must take.
 pub const LINE_OCTETS_MAX: usize = 12_288;
 
 /// A mechanism, as the server offers it.
@@ -322,7 +322,8 @@ impl<'a> ClientContext<'a> {
     }
 }
 
-/// Decodes one line of an exchange. [RFC 4954 §4] base64 with its padding, nothing else in it.
+/// Decodes one line of an exchange. [RFC 4954 §4-l, §4-m] base64 with its
+/// padding, nothing else in it.
 pub(crate) fn decode(text: &[u8]) -> Option<Secret> {
     STANDARD.decode(text).ok().map(Secret::new)
 }
@@ -332,6 +333,8 @@ pub(crate) fn encode_to(octets: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(STANDARD.encode(octets).as_bytes());
 }
 
+/// [RFC 4954 §4-o] a name that is empty, or could not be compared, is none.
+///
 /// A name as a peer may give it: text of bearable length, without control characters.
 fn name(octets: &[u8]) -> Option<String> {
     let text = str::from_utf8(octets).ok()?;

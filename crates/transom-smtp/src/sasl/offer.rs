@@ -102,6 +102,7 @@ impl AuthOffer {
 
     /// Whether the mechanism may be used at this moment, as far as TLS decides.
     pub(crate) fn may_use(&self, mechanism: &dyn ServerMechanism, is_secure: bool) -> bool {
+        // [RFC 4954 §4-s, §9-b] what can be listened to waits for TLS.
         is_secure
             || self.danger_offer_plaintext_auth_without_tls
             || (self.before_tls && !mechanism.reveals_secret())
@@ -109,7 +110,7 @@ impl AuthOffer {
 
     /// The mechanism of this name, offered now or not.
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<dyn ServerMechanism>> {
-        // [RFC 4954 §4] names are compared without regard to case.
+        // [RFC 4954 §8-a] names are compared without regard to case.
         self.mechanisms.iter().find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
     }
 }

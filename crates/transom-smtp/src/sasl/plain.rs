@@ -7,7 +7,7 @@ use super::{
     ServerExchange, ServerMechanism, ServerStep, Verdict, name, optional_name, simple,
 };
 
-/// `PLAIN`: the password in one message.
+/// `PLAIN`: the password in one message. [RFC 4954 §4-t] both sides have it.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing to set")]
 pub struct Plain;

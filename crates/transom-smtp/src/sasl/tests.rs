@@ -74,6 +74,7 @@ fn login_asks_for_both_and_takes_the_user_at_once() {
     }
 }
 
+// [RFC 7628 §3.1-b, §3.1-c] test
 #[test]
 fn oauthbearer_takes_one_token_and_no_binding() {
     let respond = |message: &str| server(&OauthBearer).respond(Some(message.as_bytes()));
@@ -113,6 +114,7 @@ fn xoauth2_takes_user_and_token() {
     }
 }
 
+// [RFC 7628 §3.2.2-a] test
 #[test]
 fn denied_token_is_explained_before_the_failure() {
     for mechanism in [&OauthBearer as &dyn ServerMechanism, &XOauth2] {
@@ -302,6 +304,7 @@ mod scram {
         assert!(decoy.ends_with(",i=10000") && real.ends_with(",i=10000"));
     }
 
+    // [RFC 5802 §6-c] test
     #[test]
     fn session_with_somebody_between_is_refused() {
         // Each side has its own TLS session with the one between.
@@ -309,6 +312,7 @@ mod scram {
         assert_eq!(step, ServerStep::Denied);
     }
 
+    // [RFC 5802 §6-a, §6-b] test
     #[test]
     fn downgrade_is_seen_by_the_server() {
         // The one between hides PLUS; the client says that it would have used it.
@@ -320,6 +324,7 @@ mod scram {
         assert_eq!(step, ServerStep::Granted(alice()));
     }
 
+    // [RFC 5802 §5.1-b, §5.1-d, §6-d] test
     #[test]
     fn flags_that_do_not_fit_the_mechanism_are_refused() {
         let channel = bound(1);
@@ -353,6 +358,7 @@ mod scram {
         assert_eq!(step, ServerStep::Malformed);
     }
 
+    // [RFC 5802 §5-a] test
     #[test]
     fn nobody_is_granted_without_a_proof() {
         let context_channel = Channel::default();

@@ -196,6 +196,7 @@ mod tests {
         assert!(!decoy.matches_password(&secret("")));
     }
 
+    // [RFC 7677 §4-a] test
     #[test]
     fn iterations_and_salts_out_of_bounds_are_refused() {
         let derive =

@@ -32,7 +32,7 @@ impl ClientMechanism for ScramClient {
         let bound = ["tls-exporter", "tls-server-end-point"]
             .into_iter()
             .find_map(|name| Some((name, binding(context.channel, name)?)));
-        // [RFC 5802 §6] a server that offers the binding sees from `y` that somebody hid it.
+        // [RFC 5802 §6-b, §6-d] a server that offers the binding sees from `y` that somebody hid it.
         let (header, octets) = match bound {
             Some((name, octets)) if self.plus => (format!("p={name},,"), octets),
             Some(_) => ("y,,".to_owned(), &[][..]),
@@ -82,7 +82,7 @@ impl ScramExchange {
         let Some((text, first)) = first.and_then(|text| Some((text, server_first(text)?))) else {
             return ClientStep::Cancel("the server's first message is none of SCRAM");
         };
-        // [RFC 5802 §5.1] the nonce has our half, and one of the server's.
+        // [RFC 5802 §5.1-a, §5.1-c] the nonce has our half, and one of the server's.
         if first.nonce.strip_prefix(&self.nonce).is_none_or(str::is_empty) {
             return ClientStep::Cancel("the server's nonce is not based on ours");
         }
@@ -104,10 +104,12 @@ impl ClientExchange for ScramExchange {
     }
 
     fn respond(&mut self, challenge: &[u8]) -> ClientStep {
+        // [RFC 5802 §5-c] each message at its place, and none twice.
         match std::mem::replace(&mut self.state, State::Over) {
             State::Begun => self.server_first(challenge),
             State::Proving { keys, auth_message } => {
                 let signature = server_final(challenge).unwrap_or_default();
+                // [RFC 5802 §5-b] it has to prove that it knows the password.
                 if !keys.accepts_signature(&auth_message, &signature) {
                     return ClientStep::Cancel("the server does not know the password");
                 }
@@ -164,6 +166,7 @@ mod tests {
         assert!(exchange.may_succeed());
     }
 
+    // [RFC 5802 §5.1-a, §5.1-b, §5.1-c] test
     #[test]
     fn server_that_does_not_play_by_the_rules_is_left() {
         for challenge in [
@@ -187,6 +190,7 @@ mod tests {
         }
     }
 
+    // [RFC 5802 §5-b, §5-c] test
     #[test]
     fn server_that_does_not_know_the_password_is_left() {
         for last in [

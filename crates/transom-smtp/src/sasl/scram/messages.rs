@@ -48,6 +48,7 @@ pub(super) fn client_first(message: &[u8]) -> Option<ClientFirst<'_>> {
         given => Some(saslname(given.strip_prefix("a=")?)?),
     };
     let mut attributes = bare.split(',');
+    // [RFC 5802 §5.1-b] an extension that must be understood is not.
     // An attribute `m=` in front would change the meaning of the rest, so it fails here.
     let user = saslname(attributes.next()?.strip_prefix("n=")?)?;
     let nonce = nonce(attributes.next()?.strip_prefix("r=")?)?;
@@ -98,6 +99,8 @@ pub(super) fn server_final(message: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(signature).ok()
 }
 
+/// [RFC 5802 §5.1-d] no other escapes.
+///
 /// `saslname = 1*(value-safe-char / "=2C" / "=3D")`.
 fn saslname(text: &str) -> Option<String> {
     name(&unescape(text.as_bytes())?)

@@ -72,7 +72,7 @@ impl ScramServer {
                 Some(octets) => bound.extend_from_slice(octets),
                 None => return ServerStep::Denied,
             },
-            // [RFC 5802 §6] a client that would bind, and thinks that we cannot, has been shown
+            // [RFC 5802 §6-a, §6-d] a client that would bind, and thinks that we cannot, has been shown
             // another list of mechanisms than ours.
             (Expected::NoneThoughOffered, Flag::NotOffered)
             | (Expected::Binding(_), _)
@@ -95,6 +95,7 @@ impl ScramServer {
             auth_message(&challenged.first.bare, &challenged.server_first, last.without_proof);
         // All is looked at before anything is decided, so that the time tells nothing.
         let proved = challenged.verifier.accepts_proof(&auth_message, &last.proof);
+        // [RFC 5802 §5.1-a, §6-c] both nonces, and what was bound.
         let fits = last.nonce == challenged.nonce && last.binding == challenged.first.binding;
         match &challenged.principal {
             Some(principal) if proved && fits => {
@@ -132,7 +133,7 @@ impl ServerExchange for ScramServer {
         let (known, nonce) = match verdict {
             Verdict::Verifier { known, nonce } => (known, nonce),
             Verdict::Denied => return ServerStep::Denied,
-            // [RFC 5802 §5] nobody is believed without a proof.
+            // [RFC 5802 §5-a] nobody is believed without a proof.
             Verdict::Granted(_) | Verdict::Unavailable => return ServerStep::Unavailable,
         };
         // Made in both cases: how long the answer takes must not tell whether the user exists.
@@ -193,6 +194,7 @@ mod tests {
         assert_eq!(server.respond(Some(b"")), ServerStep::Malformed);
     }
 
+    // [RFC 5802 §5-a, §5.1-a, §6-c] test
     #[test]
     fn last_message_that_is_changed_anywhere_is_refused() {
         for (at, octet) in FINAL.bytes().enumerate() {
