@@ -8,13 +8,17 @@
     reason = "to panic is how a body says what it found"
 )]
 
+mod codec;
 mod connector;
 mod message;
+mod sasl;
 mod smtp;
 mod types;
 
+pub use codec::{capabilities, content, forwarded, proxy_header};
 pub use connector::connector;
 pub use message::{content_scan, header_section};
+pub use sasl::{sasl_client, sasl_server};
 pub use smtp::{client_session, command, reply, server_session};
 pub use types::{address_literal, domain, enhanced_status_code, mailbox, path, reply_code, xtext};
 
@@ -24,17 +28,23 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every body, for the smoke test. A file in `fuzz_targets/` gives each to libFuzzer.
 pub const TARGETS: &[Target] = &[
     ("address_literal", address_literal),
+    ("capabilities", capabilities),
     ("client_session", client_session),
     ("command", command),
     ("connector", connector),
+    ("content", content),
     ("content_scan", content_scan),
     ("domain", domain),
     ("enhanced_status_code", enhanced_status_code),
+    ("forwarded", forwarded),
     ("header_section", header_section),
     ("mailbox", mailbox),
     ("path", path),
+    ("proxy_header", proxy_header),
     ("reply", reply),
     ("reply_code", reply_code),
+    ("sasl_client", sasl_client),
+    ("sasl_server", sasl_server),
     ("server_session", server_session),
     ("xtext", xtext),
 ];

@@ -183,7 +183,7 @@ fn transaction() -> Transaction {
 }
 
 /// What goes out consists of whole lines that end with CRLF and hold no other CR or LF.
-fn assert_lines(said: &[u8]) {
+pub(crate) fn assert_lines(said: &[u8]) {
     let mut previous = b'\n';
     for &octet in said {
         assert_eq!(octet == b'\n', previous == b'\r', "{}", said.escape_ascii());
