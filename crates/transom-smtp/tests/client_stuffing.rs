@@ -66,6 +66,7 @@ fn arrives(content: &[u8]) {
 }
 
 // Attack 2.
+// [RFC 5321 §2.3.8-b, §4.1.1.4-a, §4.1.1.4-b, §4.5.2-a] test
 #[test]
 fn every_short_content_arrives_as_it_was() {
     const ALPHABET: &[u8] = b"\r\n\0.x";

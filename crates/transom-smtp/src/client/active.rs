@@ -285,8 +285,8 @@ impl Active {
             Severity::PositiveCompletion => Progress::Continue,
             Severity::PositiveIntermediate => Progress::Wrong { command: "BDAT" },
             Severity::TransientNegative | Severity::PermanentNegative => {
-                // [RFC 3030 §2-f, §2-h] a refused chunk refuses the message; what was sent behind it is
-                // refused too.
+                // [RFC 3030 §2-f, §2-h] a refused chunk refuses the message; what was sent behind
+                // it is refused too.
                 self.end_accepted(AttemptStage::Content, reply, remote);
                 let ended = matches!(self.phase, Phase::EndOfData);
                 // [RFC 2033 §4.3] the last chunk has a reply for each recipient, and where the

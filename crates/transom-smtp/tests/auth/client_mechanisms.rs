@@ -105,7 +105,7 @@ fn chosen(offered: &str, held: Held, link: Link, nonce: bool) -> Result<String, 
 const ALL: &str =
     "LOGIN PLAIN XOAUTH2 OAUTHBEARER EXTERNAL SCRAM-SHA-256 SCRAM-SHA-256-PLUS NTLM GSSAPI";
 
-// [RFC 4954 §4] test
+// [RFC 4954 §4-t, §8-a] test
 #[cfg(feature = "scram")]
 #[test]
 fn strongest_mechanism_that_both_sides_have_is_used() {
@@ -157,7 +157,8 @@ fn every_offer() -> Vec<String> {
     (0..1 << names.len()).map(set).collect()
 }
 
-// [RFC 4954 §4] test
+// [RFC 4954 §9-b] test
+// [RFC 7628 §4-a] test
 #[test]
 fn nothing_that_one_could_log_in_with_goes_out_in_the_clear() {
     for offered in every_offer() {
@@ -207,7 +208,7 @@ fn choice_is_among_the_offers_and_no_weaker_one_is_taken() {
     }
 }
 
-// [RFC 5802 §6] test
+// [RFC 5802 §6-b, §6-d] test
 #[cfg(feature = "scram")]
 #[test]
 fn client_says_in_its_first_message_that_it_could_have_bound_the_channel() {
@@ -223,4 +224,11 @@ fn client_says_in_its_first_message_that_it_could_have_bound_the_channel() {
         let first = STANDARD.decode(command.split(' ').next_back().unwrap()).unwrap();
         assert!(first.starts_with(header.as_bytes()), "{offered}, {link:?}: {first:?}");
     }
+}
+
+// [RFC 4954 §4-a, §4-h] test
+#[test]
+fn empty_first_response_is_an_equals_sign() {
+    let does = does("EXTERNAL", Held::Certificate.credentials(), Link::Tls, true);
+    assert_eq!(does, Does::Auth("EXTERNAL =".to_owned()));
 }

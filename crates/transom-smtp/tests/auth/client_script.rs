@@ -83,6 +83,7 @@ fn silence_in_an_exchange_times_out() {
     assert_eq!((close.reason, close.status.stage), (CloseReason::TimedOut, AttemptStage::Auth));
 }
 
+// [RFC 4954 §4-k, §4-l, §4-m] test
 #[test]
 fn challenge_that_the_mechanism_does_not_have_is_cancelled() {
     for challenge in ["334 \r\n", "334 AAAA\r\n", "334 ???\r\n", "334 QUJ\r\n"] {
@@ -103,6 +104,7 @@ fn words_behind_a_challenge_are_a_violation() {
     assert_eq!(close.reason, CloseReason::PeerViolation(PeerViolation::UnaskedReply));
 }
 
+// [RFC 4954 §4-u] test
 #[test]
 fn login_answers_in_order_whatever_is_asked() {
     let ehlo = "250-mx\r\n250 AUTH LOGIN\r\n";
@@ -115,6 +117,7 @@ fn login_answers_in_order_whatever_is_asked() {
     assert_eq!(close.reason, CloseReason::PeerNotTrusted);
 }
 
+// [RFC 4954 §4-g, §4-n] test
 #[test]
 fn long_initial_response_waits_for_the_peer() {
     let token = Credentials::token(user(), Secret::new([b'x'; 2_000]));

@@ -21,6 +21,8 @@ fn codes(results: &[RecipientResult]) -> Vec<String> {
     results.iter().map(|result| result.outcome.status().unwrap().code.to_string()).collect()
 }
 
+// [RFC 5321 §3.3-g, §4.1.1.1-b, §4.1.4-a, §4.1.4-j] test
+// [RFC 2920 §3.1-a, §3.1-c] test
 #[test]
 fn pipelined_message_goes_in_one_flight() {
     let mut peer = Peer::default();
@@ -40,6 +42,8 @@ fn pipelined_message_goes_in_one_flight() {
     assert_eq!(run.close.unwrap().reason, CloseReason::Quit);
 }
 
+// [RFC 5321 §2.2.1-b, §3.2-b] test
+// [RFC 3461 §5.2.2-a] test
 #[test]
 fn session_without_extensions_sends_nothing_but_plain_commands() {
     let mut peer = Peer { ehlo: Act::Say("500 5.5.1 what\r\n"), ..Peer::default() };
@@ -62,6 +66,8 @@ fn session_without_extensions_sends_nothing_but_plain_commands() {
     assert_eq!(run.outcomes(), ["relayed"]);
 }
 
+// [RFC 6531 §3.4-a] test
+// [RFC 3461 §5.2.1-a, §5.2.1-b, §5.2.1-c, §5.2.1-d] test
 #[test]
 fn parameters_go_where_they_are_offered() {
     let offers = ["SIZE", "8BITMIME", "SMTPUTF8", "DSN"];
@@ -83,6 +89,10 @@ fn parameters_go_where_they_are_offered() {
     }
 }
 
+// [RFC 5321 §2.4-c, §2.4-d] test
+// [RFC 6152 §3-b, §3-d] test
+// [RFC 6531 §3.2-c, §3.2-d, §3.5-a] test
+// [RFC 1870 §6.1-b] test
 #[test]
 fn message_that_cannot_go_to_this_peer_is_refused_before_a_word() {
     let mut cases = Vec::new();
@@ -110,6 +120,7 @@ fn message_that_cannot_go_to_this_peer_is_refused_before_a_word() {
     }
 }
 
+// [RFC 6531 §3.2-c, §3.5-b] test
 #[test]
 fn recipient_that_needs_smtputf8_fails_alone() {
     let mut peer = Peer::default();
@@ -131,6 +142,7 @@ fn session_that_is_not_ready_defers_what_it_is_given() {
     assert_eq!(refused.results.len(), 2);
 }
 
+// [RFC 9422 §3.8-a, §4.2-b] test
 #[test]
 fn recipients_above_the_limit_wait_for_the_next_transaction() {
     for (offer, limit) in [("LIMITS RCPTMAX=2", 2), ("LIMITS RCPTMAX=500", 100), ("XNONE", 100)] {
@@ -143,6 +155,7 @@ fn recipients_above_the_limit_wait_for_the_next_transaction() {
     }
 }
 
+// [RFC 9422 §4.1-b] test
 #[test]
 fn session_stops_at_the_mailmax_of_the_peer() {
     let mut peer = Peer::offering(&["LIMITS MAILMAX=1"]);
@@ -152,6 +165,9 @@ fn session_stops_at_the_mailmax_of_the_peer() {
     assert_eq!(peer.commands.last().unwrap(), "QUIT");
 }
 
+// [RFC 2920 §3.1-b, §3.1-c, §3.1-e] test
+// [RFC 1870 §6.2-a] test
+// [RFC 5321 §4.2-b, §4.5.3.1.10-b] test
 #[test]
 fn refusals_of_some_recipients_leave_the_others_alone() {
     for offers in [vec!["PIPELINING"], vec![]] {
@@ -177,7 +193,7 @@ fn refusals_of_some_recipients_leave_the_others_alone() {
     }
 }
 
-// [RFC 2920 §3.1] test
+// [RFC 2920 §3.1-f] test
 #[test]
 fn consent_without_recipients_gets_a_lone_dot_whose_reply_is_noise() {
     for verdict in ["250 2.0.0 taken\r\n", "554 5.5.1 no recipients\r\n"] {
@@ -195,6 +211,7 @@ fn consent_without_recipients_gets_a_lone_dot_whose_reply_is_noise() {
     }
 }
 
+// [RFC 5321 §4.1.4-g] test
 #[test]
 fn failed_transaction_is_reset_before_the_next_one() {
     for offers in [vec!["PIPELINING"], vec![]] {
@@ -207,6 +224,7 @@ fn failed_transaction_is_reset_before_the_next_one() {
     }
 }
 
+// [RFC 3030 §2-j, §2-k] test
 #[test]
 fn large_content_goes_in_chunks_where_they_are_offered() {
     let content = ".line\n".repeat(200_000).into_bytes();
@@ -226,6 +244,8 @@ fn large_content_goes_in_chunks_where_they_are_offered() {
     }
 }
 
+// [RFC 3030 §2-h] test
+// [RFC 1870 §6.2-a] test
 #[test]
 fn refused_chunk_refuses_the_message_and_the_rest_is_noise() {
     let content = "line\r\n".repeat(200_000).into_bytes();
@@ -256,6 +276,7 @@ fn lost_reply_to_the_last_chunk_is_a_doubt() {
     }
 }
 
+// [RFC 3207 §4-c, §4.2-b, §4.2-d, §4.2-e] test
 #[test]
 fn starttls_forgets_what_was_offered_in_the_clear() {
     for tls in [ClientTls::Opportunistic, ClientTls::Required] {
@@ -281,6 +302,7 @@ fn starttls_forgets_what_was_offered_in_the_clear() {
 }
 
 // Attack 5.
+// [RFC 3207 §4-b, §6-b] test
 #[test]
 fn octets_behind_the_consent_to_starttls_fail_closed() {
     for tls in [ClientTls::Opportunistic, ClientTls::Required] {
@@ -296,6 +318,7 @@ fn octets_behind_the_consent_to_starttls_fail_closed() {
     }
 }
 
+// [RFC 3207 §4.1-a, §6-a] test
 #[test]
 fn required_tls_is_never_given_up() {
     let without = [
@@ -347,6 +370,7 @@ fn idle_session_waits_for_ever_and_hears_the_peer_leave() {
     assert_eq!(reason(step.output), violation);
 }
 
+// [RFC 5321 §4.1.1.10-e] test
 #[test]
 fn connection_lost_while_content_is_sent_is_no_doubt() {
     let (mut session, now) = idle();
@@ -368,6 +392,7 @@ fn connection_lost_while_content_is_sent_is_no_doubt() {
     assert_eq!(reason(session.poll(now, b"", &mut out).output), CloseReason::PeerClosed);
 }
 
+// [RFC 5321 §4.5.3.2.5-a] test
 #[test]
 fn content_has_its_own_time_out_for_each_piece() {
     let (mut session, now) = idle();
@@ -412,4 +437,81 @@ fn aborted_content_never_gets_its_final_dot() {
         assert_eq!(reason(session.poll(now, b"", &mut out).output), CloseReason::Aborted);
         assert!(out.ends_with(b"half"));
     }
+}
+
+// [RFC 5321 §4.3.1-a] test
+#[test]
+fn without_pipelining_each_reply_is_awaited() {
+    let (mut session, now) = idle();
+    session.begin_transaction(transaction(2)).unwrap();
+    for (input, said) in [
+        ("", "MAIL FROM:<s@client.example>\r\n"),
+        ("250 ok\r\n", "RCPT TO:<r0@mx.example>\r\n"),
+        ("250-o\r\n", ""),
+        ("250 k\r\n", "RCPT TO:<r1@mx.example>\r\n"),
+        ("550 no\r\n", "DATA\r\n"),
+    ] {
+        let mut out = Vec::new();
+        let step = session.poll(now, input.as_bytes(), &mut out);
+        assert_eq!(step.consumed, input.len());
+        assert_eq!(String::from_utf8_lossy(&out), said, "behind {input:?}");
+    }
+}
+
+// [RFC 5321 §4.2-c, §4.2-d, §4.2.1-c, §4.3.2-a] test
+#[test]
+fn code_that_nobody_knows_counts_by_its_first_digit_whatever_the_text() {
+    for (reply, outcome) in [
+        ("250\r\n", "relayed"),
+        ("259 \r\n", "relayed"),
+        ("231 550 5.1.1 no\r\n", "relayed"),
+        ("459\r\n", "deferred"),
+        ("400 250 fine\r\n", "deferred"),
+        ("559 451 later\r\n", "failed"),
+        ("500\r\n", "failed"),
+    ] {
+        for verdict in [true, false] {
+            let mut peer = Peer::default();
+            let place = if verdict { &mut peer.end_of_data } else { &mut peer.mail };
+            *place = Act::Say(reply);
+            let run = send(&mut peer, 1);
+            assert_eq!(run.outcomes(), [outcome], "{reply:?}");
+        }
+    }
+}
+
+// [RFC 3030 §2-f] test
+#[test]
+fn no_chunk_is_sent_behind_a_refused_one() {
+    let now = origin();
+    let mut session = ClientSession::new(config(), now);
+    let mut out = Vec::new();
+    let offers = "250-mx\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 BINARYMIME\r\n";
+    for reply in ["220 hi\r\n", offers] {
+        let _ = session.poll(now, reply.as_bytes(), &mut out);
+    }
+    let mut wanted = transaction(1);
+    wanted.parameters.body = transom_types::BodyType::BinaryMime;
+    session.begin_transaction(wanted).unwrap();
+    let _ = session.poll(now, b"", &mut out);
+    let _ = session.poll(now, b"250 ok\r\n250 ok\r\n", &mut out);
+    session.write_content(b"one", &mut out).unwrap();
+    let step = session.poll(now, b"552 5.3.4 too large\r\n", &mut out);
+    assert!(matches!(step.output, ClientOutput::Event(_)), "{step:?}");
+    assert!(session.write_content(b"two", &mut out).is_err());
+    assert!(session.end_content(now, &mut out).is_err());
+    let _ = session.poll(now, b"", &mut out);
+    assert!(out.ends_with(b"BDAT 3\r\noneRSET\r\n"), "{}", out.escape_ascii());
+}
+
+// [RFC 9422 §3.6-a] test
+#[test]
+fn limits_told_in_the_clear_are_forgotten_in_tls() {
+    let clear = ["STARTTLS", "LIMITS RCPTMAX=1 MAILMAX=1 RCPTDOMAINMAX=1"];
+    let mut peer = Peer { offers_in_tls: vec!["STARTTLS"], ..Peer::offering(&clear) };
+    let config = config().with_tls(ClientTls::Required);
+    let run = every_way(config, &mut peer, vec![transaction(2); 2], CONTENT);
+    let names: Vec<_> = run.results.iter().flatten().map(|r| r.outcome.name()).collect();
+    assert_eq!(names, ["relayed"; 4]);
+    assert_eq!(peer.commands.iter().filter(|line| *line == "STARTTLS").count(), 1);
 }

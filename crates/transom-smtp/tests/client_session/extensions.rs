@@ -140,8 +140,8 @@ fn what_else_may_be_lost() -> Vec<Asked> {
     ]
 }
 
-// [RFC 5321 §4.1.1.1] test
-// [RFC 3461 §5.2.2] test
+// [RFC 5321 §4.1.1.3-c] test
+// [RFC 3461 §5.2.1-a, §5.2.1-b, §5.2.1-c, §5.2.1-d, §5.2.2-a] test
 // [RFC 4954 §5] test
 #[test]
 fn what_may_be_lost_goes_where_it_is_offered_and_is_named_elsewhere() {
@@ -205,8 +205,7 @@ fn assert_refused(peer: &Peer, run: &Run, reason: RefusalReason, code: &str, nam
     assert_eq!(run.close.as_ref().unwrap().reason, CloseReason::Quit);
 }
 
-// [RFC 8689 §4.2.1] test
-// [RFC 8689 §5] test
+// [RFC 8689 §2-a, §4.2.1-a] test
 #[test]
 fn message_that_requires_tls_goes_in_tls_to_a_peer_that_keeps_it_there() {
     let wanted = || with(|t| t.parameters.require_tls = true);
@@ -239,7 +238,7 @@ fn message_to_be_returned_when_late_goes_where_the_time_is_kept() {
     }
 }
 
-// [RFC 4865 §4] test
+// RFC 4865 §4.
 #[test]
 fn message_to_be_held_goes_where_it_is_held_so_long() {
     const OFFER: &str = "FUTURERELEASE 600 2026-12-31T00:00:00Z";
@@ -263,7 +262,7 @@ fn message_to_be_held_goes_where_it_is_held_so_long() {
     }
 }
 
-// [RFC 7293 §5] test
+// RFC 7293 §5.
 #[test]
 fn recipient_whose_owner_must_be_known_fails_alone_where_nobody_looks() {
     let since = Some("2014-04-03T23:01:00Z".parse().unwrap());
@@ -299,7 +298,7 @@ fn to(paths: &[&str]) -> Transaction {
     Transaction { recipients: (0..).zip(recipients).collect(), ..transaction(0) }
 }
 
-// [RFC 9422 §4.3] test
+// RFC 9422 §4.3.
 #[test]
 fn session_keeps_to_the_number_of_domains() {
     let mut peer = Peer::offering(&["LIMITS RCPTDOMAINMAX=2"]);
@@ -339,7 +338,7 @@ fn binary() -> Transaction {
     })
 }
 
-// [RFC 3030 §3] test
+// [RFC 3030 §2-j, §3-c, §3-d] test
 #[test]
 fn binary_content_arrives_octet_by_octet() {
     for content in [BINARY, b"", b"\r\n", b"text\r\n", b"no end"] {
@@ -353,7 +352,7 @@ fn binary_content_arrives_octet_by_octet() {
     }
 }
 
-// [RFC 3030 §3] test
+// [RFC 3030 §3-e] test
 #[test]
 fn binary_content_goes_to_no_peer_that_does_not_take_it() {
     for offers in [

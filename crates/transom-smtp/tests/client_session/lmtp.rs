@@ -70,6 +70,7 @@ fn next_transaction_begins_behind_the_last_verdict() {
     }
 }
 
+// [RFC 2033 §5-b] test
 #[test]
 fn verdicts_that_came_stand_and_the_others_are_in_doubt() {
     for lost in [

@@ -100,6 +100,7 @@ proptest! {
         }
     }
 
+    // [RFC 5321 §3.3-e] test
     #[test]
     fn success_and_doubt_need_the_content_and_refusals_get_none(
         mut peer in peer(act()), recipients in 1u32..5,

@@ -88,6 +88,7 @@ fn before_the_transaction_the_session_just_ends() {
     }
 }
 
+// [RFC 5321 §4.1.1.10-e, §4.2-b] test
 #[test]
 fn each_stage_of_a_transaction_gives_its_recipient_one_result() {
     use AttemptStage::{Data, EndOfData, Mail, Rcpt};
@@ -131,6 +132,7 @@ fn each_stage_of_a_transaction_gives_its_recipient_one_result() {
     }
 }
 
+// [RFC 5321 §3.3-e] test
 #[test]
 fn positive_reply_to_data_is_no_consent_and_no_success() {
     for offers in BOTH {
@@ -197,7 +199,7 @@ fn plain(place: Place, offers: &[&'static str]) -> Setting {
     (config(), peer, transaction(1))
 }
 
-// [RFC 5321 §4.5.3.2] test
+// [RFC 5321 §4.5.3.2-a, §4.5.3.2-b, §4.5.4-a] test
 #[test]
 fn each_stage_waits_as_long_as_its_time_out() {
     let timeouts = ClientTimeouts::default();
@@ -267,7 +269,7 @@ fn handshake_has_its_own_time_out() {
     assert_eq!((close.reason, close.status.stage), (CloseReason::TimedOut, AttemptStage::Tls));
 }
 
-// [RFC 5321 §3.8] test
+// [RFC 5321 §3.8-b] test
 #[test]
 fn shutdown_is_heard_at_every_place() {
     let places: [Place; 8] = [

@@ -187,6 +187,7 @@ fn registry() -> ExtensionRegistry {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
+    // [RFC 5321 §2.3.8-b, §4.1.1-b] test
     #[test]
     fn each_command_is_one_line_and_the_one_it_was_meant_to_be(
         name in hello(), transaction in any_transaction(),
@@ -245,6 +246,8 @@ proptest! {
         }
     }
 
+    // [RFC 5321 §2.3.8-b] test
+    // [RFC 3030 §3-d] test
     #[test]
     fn text_leaves_in_whole_lines_without_nul_and_binary_content_as_it_is(
         content in proptest::collection::vec(
