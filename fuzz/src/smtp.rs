@@ -3,11 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use transom_smtp::Protocol;
 use transom_smtp::client::{ClientConfig, ClientEvent, ClientOutput, ClientSession, Transaction};
+use transom_smtp::codec::data::BareNewline;
 use transom_smtp::codec::reply::ReplyReader;
 use transom_smtp::codec::{Command, HelloName};
-use transom_smtp::server::{Close, Output, ServerConfig, ServerSession};
-use transom_types::{ForwardPath, MailParameters, Recipient, RemoteHost, Reply, ReversePath};
+use transom_smtp::sasl::{AuthOffer, Credentials, Nonce};
+use transom_smtp::server::{Close, Event, Extensions, Output, ServerConfig, ServerSession};
+use transom_types::{
+    ForwardPath, MailParameters, Principal, Recipient, RemoteHost, Reply, ReversePath, Secret,
+};
+
+use crate::sasl::verdict;
 
 /// A machine that says more than this about one input will never end.
 const STEPS_MAX: usize = 200_000;
@@ -58,26 +65,65 @@ struct Dialog {
     close: Option<Close>,
 }
 
+/// What a session may do: what every server offers, all there is, and all there is under LMTP.
+#[derive(Clone, Copy)]
+enum Mode {
+    Usual,
+    Everything,
+    Lmtp,
+}
+
+const MODES: [Mode; 3] = [Mode::Usual, Mode::Everything, Mode::Lmtp];
+
 /// A whole session of a client that sends whatever it likes.
 pub fn server_session(octets: &[u8]) {
-    let whole = serve(octets, octets.len().max(1));
-    let single = serve(octets, 1);
-    assert_lines(&whole.said);
-    assert_lines(&single.said);
-    // Who speaks out of turn is caught by what is there already, and that the chunks decide.
-    let out_of_turn =
-        |dialog: &Dialog| matches!(dialog.close, Some(Close::EarlyTalker | Close::Pipelining));
-    if !out_of_turn(&whole) && !out_of_turn(&single) {
-        assert_eq!(whole, single, "octet by octet");
+    for mode in MODES {
+        let whole = serve(octets, octets.len().max(1), mode);
+        let single = serve(octets, 1, mode);
+        assert_lines(&whole.said);
+        assert_lines(&single.said);
+        // Who speaks out of turn is caught by what is there already, and that the chunks decide.
+        let out_of_turn =
+            |dialog: &Dialog| matches!(dialog.close, Some(Close::EarlyTalker | Close::Pipelining));
+        if !out_of_turn(&whole) && !out_of_turn(&single) {
+            assert_eq!(whole, single, "octet by octet");
+        }
     }
 }
 
-fn serve(octets: &[u8], chunk: usize) -> Dialog {
-    let now = now();
-    let config = match "mx.example".parse() {
-        Ok(name) => Arc::new(ServerConfig::new(name)),
-        Err(_) => return Dialog::default(),
+fn server_config(mode: Mode) -> Option<ServerConfig> {
+    let config = ServerConfig::new("mx.example".parse().ok()?);
+    let protocol = match mode {
+        Mode::Usual => return Some(config),
+        Mode::Everything => Protocol::Smtp,
+        Mode::Lmtp => Protocol::Lmtp,
     };
+    let extensions = Extensions::default()
+        .with_chunking(true)
+        .with_binary_mime(true)
+        .with_dsn(true)
+        .with_starttls(true)
+        .with_require_tls(true)
+        .with_deliver_by(Some(60))
+        .with_mt_priority(true)
+        .with_rrvs(true)
+        .with_etrn(true)
+        .with_expn(true)
+        .with_xclient(true)
+        .with_xforward(true);
+    let auth = AuthOffer::default()
+        .with_scram(&Secret::new(*b"the same for all servers"))
+        .with_tokens()
+        .with_passwords()
+        .with_external()
+        .danger_offer_plaintext_auth_without_tls(true);
+    let config = config.with_protocol(protocol).with_extensions(extensions).with_auth(auth);
+    Some(config.with_bare_newline(BareNewline::Normalize))
+}
+
+fn serve(octets: &[u8], chunk: usize, mode: Mode) -> Dialog {
+    let now = now();
+    let Some(config) = server_config(mode).map(Arc::new) else { return Dialog::default() };
     let mut session = ServerSession::new(config, false, now);
     let (mut dialog, mut unread) = (Dialog::default(), Vec::new());
     let mut pieces = octets.chunks(chunk);
@@ -89,7 +135,11 @@ fn serve(octets: &[u8], chunk: usize) -> Dialog {
             Output::Content(piece) => dialog.content.extend_from_slice(piece),
             Output::Event(event) => {
                 dialog.told.push(format!("{event:?}"));
-                assert_eq!(session.accept(), Ok(()), "{event:?}");
+                let answered = match &event {
+                    Event::Authenticate(question) => session.authenticate(verdict(question)),
+                    _ => session.accept(),
+                };
+                assert_eq!(answered, Ok(()), "{event:?}");
             }
             Output::Notice(notice) => dialog.told.push(format!("{notice:?}")),
             Output::StartTls => {
@@ -118,19 +168,35 @@ fn serve(octets: &[u8], chunk: usize) -> Dialog {
 
 /// A whole session with a server that answers whatever it likes.
 pub fn client_session(octets: &[u8]) {
-    for chunk in [octets.len().max(1), 1] {
-        let (said, begun, results) = submit(octets, chunk);
+    for (mode, chunk) in MODES.into_iter().flat_map(|mode| [(mode, octets.len().max(1)), (mode, 1)])
+    {
+        let (said, begun, results) = submit(octets, chunk, mode);
         assert_lines(&said);
         assert_eq!(begun, results, "one result for every recipient");
     }
 }
 
-/// What the client said, for how many recipients it was asked, and how many results it gave.
-fn submit(octets: &[u8], chunk: usize) -> (Vec<u8>, usize, usize) {
-    let now = now();
-    let Ok(name) = HelloName::new("client.example") else { return Default::default() };
+fn client_config(mode: Mode) -> Option<ClientConfig> {
+    let name = HelloName::new("client.example").ok()?.into_owned();
     let remote = RemoteHost { name: "mx.example".to_owned(), address: None };
-    let mut session = ClientSession::new(ClientConfig::new(name.into_owned(), remote), now);
+    let config = ClientConfig::new(name, remote);
+    let (user, secret) = (Principal::new("alice").ok()?, Secret::new(*b"secret"));
+    Some(match mode {
+        Mode::Usual => config,
+        Mode::Everything => config
+            .with_credentials(Credentials::password(user, secret).danger_use_without_tls(true))
+            .with_nonce(Nonce::new([7; 18])),
+        Mode::Lmtp => config
+            .with_protocol(Protocol::Lmtp)
+            .with_credentials(Credentials::token(user, secret).danger_use_without_tls(true)),
+    })
+}
+
+/// What the client said, for how many recipients it was asked, and how many results it gave.
+fn submit(octets: &[u8], chunk: usize, mode: Mode) -> (Vec<u8>, usize, usize) {
+    let now = now();
+    let Some(config) = client_config(mode) else { return Default::default() };
+    let mut session = ClientSession::new(config, now);
     let (mut said, mut unread, mut pieces) = (Vec::new(), Vec::new(), octets.chunks(chunk));
     let (mut begun, mut results) = (0, 0);
     for _ in 0..STEPS_MAX {
