@@ -7,7 +7,7 @@ use transom_types::{ConnectorId, Domain};
 
 use crate::{
     AcceptedDomain, AddressSpace, CheckedConfiguration, ParseAddressSpaceError, ReceiveConnector,
-    RemoteRange, SendConnector, SendDelivery,
+    ReceiveProtocol, RemoteRange, SendConnector, SendDelivery,
 };
 
 /// All that is configured. [`Configuration::check`] makes it usable.
@@ -116,6 +116,11 @@ fn check_receive_connectors(connectors: &[ReceiveConnector], errors: &mut Vec<Co
         if connector.limits.idle_timeout > connector.limits.session_timeout {
             errors.push(ConfigurationError::IdleAboveSession { name: name() });
         }
+        // [RFC 2033 §1-a] who connects to port 25 speaks SMTP.
+        let at_25 = connector.bindings.iter().any(|binding| binding.port() == 25);
+        if connector.protocol == ReceiveProtocol::Lmtp && at_25 {
+            errors.push(ConfigurationError::LmtpAtPort25 { name: name() });
+        }
         let lists =
             [("PROXY", &connector.proxy_networks), ("XCLIENT", &connector.xclient_networks)];
         for (list, networks) in lists {
@@ -218,6 +223,12 @@ pub enum ConfigurationError {
     /// A session would end before its idle time-out could.
     #[error("receive connector \"{name}\" has an idle time-out above its session time-out")]
     IdleAboveSession {
+        /// The connector.
+        name: ConnectorId,
+    },
+    /// A receive connector speaks LMTP at the port of SMTP.
+    #[error("receive connector \"{name}\" speaks LMTP at port 25, which is for SMTP")]
+    LmtpAtPort25 {
         /// The connector.
         name: ConnectorId,
     },

@@ -59,6 +59,7 @@
 //! |---|---|
 //! | RFC 5321 §4.5.1 | `<Postmaster>` is always accepted |
 //! | RFC 5321 §4.5.3.1 | the limits are above the least that it demands |
+//! | RFC 2033 §1 | no LMTP at port 25 |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accepted_domain;

@@ -80,7 +80,8 @@ impl ReceiveConnector {
     /// A connector for mail to the accepted domains by LMTP: anonymous, no right to relay, named
     /// `LMTP` and its binding. Unless ranges are set it serves this host alone.
     ///
-    /// LMTP is for programs that are near; RFC 2033 §5 forbids it at port 25.
+    /// LMTP is for programs that are near; RFC 2033 §1 forbids it at port 25,
+    /// and the check of the configuration refuses it there.
     pub fn lmtp(binding: SocketAddr) -> Self {
         Self {
             name: ConnectorId::new(&format!("LMTP {binding}")),

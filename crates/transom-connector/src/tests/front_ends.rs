@@ -83,6 +83,19 @@ fn lmtp_serves_this_host_unless_ranges_are_set() {
     assert!(!served("126.255.255.255") && !served("128.0.0.0") && !served("192.0.2.1"));
 }
 
+// [RFC 2033 §1-a] test
+#[test]
+fn lmtp_at_port_25_is_an_error() {
+    let at = |binding: &str| {
+        let connector = ReceiveConnector::lmtp(socket(binding)).with_name("near");
+        let checked = empty().with_receive_connector(connector).check();
+        checked.map(drop).map_err(|errors| errors.to_string())
+    };
+    let text = "receive connector \"near\" speaks LMTP at port 25, which is for SMTP";
+    assert_eq!(at("127.0.0.1:25"), Err(text.to_owned()));
+    assert_eq!(at("127.0.0.1:24"), Ok(()));
+}
+
 #[test]
 fn refusals_have_the_words_of_the_profile() {
     use ReplyProfile::{Exchange, Plain};

@@ -48,9 +48,9 @@ pub(super) async fn read_header(
 /// Who the client is behind XCLIENT. An address that was not told stays what it was; where the
 /// peer says that it does not know it, nobody can tell which connector serves the client.
 pub(super) fn client_told(told: &XclientAttributes, before: SocketAddr) -> Option<SocketAddr> {
-    let port = told.port.clone().and_then(Told::known);
+    let port = told.port.and_then(Told::known);
     match told.address {
-        None => Some(SocketAddr::new(before.ip(), port.unwrap_or(before.port()))),
+        None => Some(SocketAddr::new(before.ip(), port.unwrap_or_else(|| before.port()))),
         // A port of another address says nothing.
         Some(address) => Some(SocketAddr::new(address.known()?, port.unwrap_or(0))),
     }

@@ -336,6 +336,7 @@ impl Reception {
             },
             facts,
         };
+        // [RFC 2033 §4.2-c, §4.3-b] one commit for all recipients, and none is told before it.
         let accept = Box::new(Accept { body, message: message.clone() });
         self.core
             .spool

@@ -220,10 +220,10 @@ impl Driver {
     async fn look_for_early_talker(&mut self) -> io::Result<()> {
         // Whether a new socket can be read is known once the runtime has asked the system.
         tokio::task::yield_now().await;
-        match self.wire.fill(None).now_or_never() {
-            Some(filled) => Ok(self.filled(filled?)),
-            None => Ok(()),
+        if let Some(filled) = self.wire.fill(None).now_or_never() {
+            self.filled(filled?);
         }
+        Ok(())
     }
 
     /// Puts a question to the reception and its answer to the session.

@@ -2,6 +2,7 @@
 //! only claim to. Peers at 127.0.0.2 are trusted with PROXY, peers at 127.0.0.3 with XCLIENT,
 //! 127.0.0.1 with nothing. Clients in 10.0.0.0/8 may relay, others may not.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -296,7 +297,7 @@ impl tracing::Subscriber for Log {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = String::new();
         event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-            line.push_str(&format!("{field}={value:?} "));
+            let _ = write!(line, "{field}={value:?} ");
         });
         self.0.lock().unwrap().push(line);
     }

@@ -17,7 +17,7 @@ fn transport(events: &Events, mailbox: &Mailbox) -> TransportBuilder {
     )
 }
 
-// [RFC 2033 §4.2] test
+// [RFC 2033 §4.2-b, §4.2-c, §5-a] test
 #[tokio::test]
 async fn every_accepted_recipient_has_a_reply_and_the_message_is_one() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
@@ -44,6 +44,27 @@ async fn every_accepted_recipient_has_a_reply_and_the_message_is_one() {
     }
     assert_eq!(events.count(EventId::Receive), 1);
     assert_eq!(events.of(EventId::Receive)[0].recipients.len(), 2);
+    stop(transport).await;
+}
+
+// [RFC 2033 §4.3-a, §4.3-b] test
+#[tokio::test]
+async fn last_chunk_has_a_reply_for_every_recipient() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let transport = transport(&events, &mailbox).start().await.unwrap();
+    let mut client = Client::greeted(address(&transport)).await;
+    client.expect("LHLO client.example", "250").await;
+    client.expect("MAIL FROM:<a@client.example>", "250").await;
+    client.expect("RCPT TO:<b@contoso.example>", "250").await;
+    client.expect("RCPT TO:<c@contoso.example>", "250").await;
+    client.write(b"BDAT 6\r\nA: b\r\nBDAT 5 LAST\r\n\r\nx\r\nNOOP\r\n").await;
+    for expected in ["250 2.0.0", "250 2.6.0", "250 2.6.0", "250 2.0.0 OK"] {
+        let reply = client.reply().await;
+        assert!(reply.starts_with(expected), "{reply}");
+    }
+    for recipient in ["b@contoso.example", "c@contoso.example"] {
+        assert!(mailbox.read(recipient).await.ends_with("A: b\r\n\r\nx\r\n"));
+    }
     stop(transport).await;
 }
 
@@ -77,7 +98,7 @@ async fn every_accepted_recipient_is_told_of_a_refused_content() {
     assert_eq!((left, events.count(EventId::Receive)), (0, 0));
 }
 
-// [RFC 2033 §4.1] test
+// [RFC 2033 §4.1-a] test
 #[tokio::test]
 async fn neither_protocol_takes_the_hello_of_the_other() {
     for (protocol, good, bad) in [

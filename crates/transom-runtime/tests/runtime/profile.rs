@@ -21,7 +21,7 @@ impl Clock for Noon {
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_713_524_400)
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_713_524_405)
     }
 }
 
@@ -45,7 +45,7 @@ async fn exchange_profile_greets_and_refuses_as_exchange_does() {
     let transport = start(exchange()).await;
     let (mut client, greeting) = Client::connect(address(&transport)).await;
     let banner = "220 mx.contoso.example Microsoft ESMTP MAIL Service ready at \
-                  Fri, 19 Apr 2024 11:00:00 +0000";
+                  Fri, 19 Apr 2024 11:00:05 +0000";
     assert_eq!(greeting, banner);
     let offers = client.expect("EHLO client.example", "250").await;
     let keywords: Vec<&str> = offers.lines().map(|line| line.get(4..).unwrap()).collect();
