@@ -109,7 +109,8 @@ impl ServerSession {
             return self.close(FixedReply::Pipelining, Close::Pipelining, out);
         }
         match command {
-            // [RFC 5321 §4.5.1-a, §2.2.1-a, §2.2.1-b, §4.1.1.1-a, §F.3-a] what every server has is here.
+            // [RFC 5321 §4.5.1-a, §2.2.1-a, §2.2.1-b, §4.1.1.1-a, §F.3-a] what every server has is
+            // here.
             // [RFC 5321 §4.2-a] each arm ends in one reply, or in an event whose answer is one.
             // [RFC 5321 §4.1.1.10-a] 221, then the end.
             Command::Quit => self.close(FixedReply::Quit, Close::Quit, out),
@@ -198,7 +199,8 @@ impl ServerSession {
         }
     }
 
-    /// [RFC 3030 §2-a, §2-e, §2-g] the chunk follows the command whatever the reply, so it is always read.
+    /// [RFC 3030 §2-a, §2-e, §2-g] the chunk follows the command whatever the reply, so it is
+    /// always read.
     fn bdat<'i>(&mut self, octets: u64, last: bool, out: &mut Vec<u8>) -> Turn<'i> {
         let Some(refusal) = self.bdat_refusal(octets) else {
             if self.state == State::Envelope {

@@ -42,7 +42,8 @@ impl ServerSession {
             return Turn::consumed(0);
         }
         let mut parameters = parameters;
-        // [RFC 4954 §5-a, §5-b, §5-e] nobody is believed who the submitter was without being known himself.
+        // [RFC 4954 §5-a, §5-b, §5-e] nobody is believed who the submitter was without being known
+        // himself.
         if parameters.auth.is_some() && self.principal.is_none() {
             parameters.auth = Some(Submitter::Unknown);
         }
@@ -102,8 +103,8 @@ impl ServerSession {
             return self.out_of_order(out);
         }
         if self.transaction.recipients >= self.config.limits.recipients_max {
-            // [RFC 5321 §4.5.3.1.8-b, §4.5.3.1.10-a] those accepted so far stay accepted, so a client that knows
-            // no LIMITS must get to its DATA however many it names.
+            // [RFC 5321 §4.5.3.1.8-b, §4.5.3.1.10-a] those accepted so far stay accepted, so a
+            // client that knows no LIMITS must get to its DATA however many it names.
             let surplus = self.transaction.surplus.saturating_add(1);
             self.transaction.surplus = surplus;
             let reply = FixedReply::TooManyRecipients;

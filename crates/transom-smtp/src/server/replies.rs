@@ -62,7 +62,7 @@ replies! {
         ReplyCode::CANNOT_VERIFY, EnhancedStatusCode::success(1, 5),
         "Cannot VRFY user, but will take message for this user and attempt delivery",
     );
-    /// A chunk that is not the last; `{octets}` is its length. [RFC 3030 §2] the reply may tell it.
+    /// A chunk that is not the last; `{octets}` is its length.
     ChunkReceived = ok(0, 0, "{octets} octets received");
     /// Between chunks.
     ChunksBegun = no(ReplyCode::BAD_SEQUENCE, 5, 1, "Chunks have begun, only BDAT may follow");
@@ -70,11 +70,12 @@ replies! {
     CredentialsInvalid = no(ReplyCode::CREDENTIALS_INVALID, 7, 8, "Authentication unsuccessful");
     /// Octets before the greeting.
     EarlyTalker = no(ReplyCode::TRANSACTION_FAILED, 5, 0, "Client spoke before the greeting");
-    /// The greeting: `{name}` is the host, `{greeting}` the text of the configuration, `{date}` what
-    /// [`ServerConfig::banner`](super::ServerConfig::banner) was told.
+    /// The greeting: `{name}` is the host, `{greeting}` the text of the configuration, `{date}`
+    /// what [`ServerConfig::banner`](super::ServerConfig::banner) was told.
     Greeting = bare(ReplyCode::READY, "{name} {greeting}");
     /// First line of the reply to EHLO, HELO and LHLO: `{name}` is the host, `{address}` that of
-    /// the client ([`ServerSession::set_client_address`](super::ServerSession::set_client_address)).
+    /// the client, where it is known
+    /// ([`set_client_address`](super::ServerSession::set_client_address)).
     Hello = bare(ReplyCode::OK, "{name}");
     /// HELP.
     Help = bare(

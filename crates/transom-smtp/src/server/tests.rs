@@ -67,3 +67,13 @@ fn data_is_granted_by_354_alone() {
         assert_eq!(open.positive(), Severity::PositiveCompletion, "{}", open.name());
     }
 }
+
+#[test]
+fn plain_words_are_those_of_the_codec() {
+    let lines = ["EHLO", "HELO a b", "MAIL FROM:<a", "RCPT TO:<b", "XYZZY"];
+    for line in lines {
+        let wrong = crate::codec::Command::parse(line.as_bytes()).unwrap_err();
+        let fixed = FixedReply::to_error(&wrong).unwrap();
+        assert_eq!(ReplyProfile::plain().reply(fixed), wrong.reply(), "{line}");
+    }
+}

@@ -72,8 +72,8 @@ impl ScramServer {
                 Some(octets) => bound.extend_from_slice(octets),
                 None => return ServerStep::Denied,
             },
-            // [RFC 5802 §6-a, §6-d] a client that would bind, and thinks that we cannot, has been shown
-            // another list of mechanisms than ours.
+            // [RFC 5802 §6-a, §6-d] a client that would bind, and thinks that we cannot, has been
+            // shown another list of mechanisms than ours.
             (Expected::NoneThoughOffered, Flag::NotOffered)
             | (Expected::Binding(_), _)
             | (_, Flag::Used(_)) => return ServerStep::Denied,
