@@ -14,4 +14,5 @@ mod lmtp;
 mod peer;
 mod properties;
 mod stages;
+mod steps;
 mod wire;
