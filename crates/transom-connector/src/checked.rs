@@ -159,7 +159,7 @@ impl CheckedConfiguration {
 
     /// Whose a recipient is.
     pub fn classify(&self, path: &ForwardPath) -> RecipientClass {
-        // [RFC 5321 §4.5.1] mail to <Postmaster> is taken without a domain.
+        // [RFC 5321 §2.3.5-c, §4.5.1-b] mail to <Postmaster> is taken without a domain.
         if *path == ForwardPath::Postmaster {
             return RecipientClass::Postmaster;
         }

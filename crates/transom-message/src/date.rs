@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 
+/// [RFC 5321 §4.4-l, §F.5-a] years have four digits.
+///
 /// `date-time` of RFC 5322 §3.3, in UTC. What no calendar of four digits holds becomes 1970.
 pub fn date_time(at: SystemTime) -> String {
     let at = Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -19,6 +21,7 @@ mod tests {
 
     use super::*;
 
+    // [RFC 5321 §4.4-l, §F.5-a] test
     // [RFC 5322 §3.3] test
     #[test]
     fn date_is_written_in_utc() {

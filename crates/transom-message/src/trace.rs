@@ -152,8 +152,10 @@ impl<'a> Received<'a> {
 
     /// Appends the field, CRLF included.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        // [RFC 6531 §3.7.3-a] beyond ASCII under SMTPUTF8 alone.
         let charset = if self.with.utf8 { Charset::Utf8 } else { Charset::Ascii };
         let mut field = FieldWriter::new("Received", charset, out);
+        // [RFC 5321 §4.4-b, §4.4-c] the clauses in their order, the name of EHLO and the address.
         field.word(&["from"]);
         field.word(&[&peer_name(self.helo)]);
         let literal = AddressLiteral::from(self.peer).to_string();
@@ -172,7 +174,7 @@ impl<'a> Received<'a> {
             field.word(&["id"]);
             field.word(&[&atom(id)]);
         }
-        // [RFC 5321 §4.4] a path stands in "for" only where there is one recipient.
+        // [RFC 5321 §4.4-d] a path stands in "for" only where there is one recipient.
         if let [Recipient { forward_path: ForwardPath::Mailbox(mailbox), .. }] = self.recipients
             && (self.with.utf8 || mailbox.is_ascii())
         {
@@ -252,7 +254,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    // [RFC 5321 §4.4] test
+    // [RFC 5321 §4.4-b, §4.4-c] test
     #[test]
     fn clauses_stand_in_their_order() {
         assert_eq!(
@@ -263,6 +265,7 @@ mod tests {
         );
     }
 
+    // [RFC 5321 §4.4-d] test
     #[test]
     fn several_recipients_are_not_named() {
         let several = ["<b@contoso.com>", "<c@contoso.com>"];
@@ -292,6 +295,7 @@ mod tests {
         }
     }
 
+    // [RFC 6531 §3.7.3-a] test
     #[test]
     fn utf8_stands_in_the_field_only_under_smtputf8() {
         let utf8 = TransferProtocol::ESMTP.with_utf8(true);

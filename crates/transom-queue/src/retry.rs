@@ -100,7 +100,7 @@ impl RetryProfile {
     }
 
     /// For mail to strangers: waits grow up to 2 hours and vary by a fifth, expiry after 5 days.
-    // [RFC 5321 §4.5.4.1] giving up should take 4 to 5 days.
+    // [RFC 5321 §4.5.4.1-e] giving up should take 4 to 5 days.
     pub const fn internet() -> Self {
         Self {
             backoff: Growth { first: Duration::from_mins(10), max: Duration::from_hours(2) },
@@ -111,6 +111,7 @@ impl RetryProfile {
         }
     }
 
+    // [RFC 5321 §4.5.4.1-b, §4.5.4.1-c] never at once, and as the profile says.
     /// The wait of a queue whose connection has failed `failures` times in a row, from 1.
     pub fn queue_delay(&self, failures: u32, random: u64) -> Duration {
         let delay = match failures.checked_sub(self.glitch.count) {
@@ -123,6 +124,7 @@ impl RetryProfile {
         self.vary(delay, random)
     }
 
+    // [RFC 5321 §4.5.4.1-a] what was put off comes again.
     /// The wait of a recipient that was put off at its `attempts`-th attempt, from 1.
     pub fn message_delay(&self, attempts: u32, random: u64) -> Duration {
         self.vary(self.message_retry.nth(attempts), random)
@@ -179,6 +181,7 @@ mod tests {
         assert_eq!(profile.message_delay(99, 7), Duration::from_mins(5));
     }
 
+    // [RFC 5321 §4.5.4.1-c] test
     #[test]
     fn internet_waits_double_up_to_two_hours() {
         let profile = RetryProfile { jitter_percent: 0, ..RetryProfile::internet() };
@@ -190,6 +193,7 @@ mod tests {
         assert_eq!(minutes, [5, 10, 20, 40, 80, 120, 120]);
     }
 
+    // [RFC 5321 §4.5.4.1-e] test
     #[test]
     fn null_sender_is_given_up_after_a_day() {
         let profile = RetryProfile::internet();

@@ -18,6 +18,7 @@ fn failed(dispatch: &transom_queue::Dispatch, now: std::time::Instant) -> Comple
 }
 
 // A16: 4 times after 1 minute, 6 times after 5 minutes, then every 10 minutes, until expiry.
+// [RFC 5321 §4.5.4.1-b] test
 #[test]
 fn queue_connects_again_by_the_ladder_until_the_message_expires() {
     let begin = some_instant();

@@ -18,6 +18,8 @@ fn failure(message: &Accepted) -> ReportDraft {
     settlement.reports.pop().expect("a report")
 }
 
+// [RFC 5321 §3.6.3-c, §4.4-i, §6.1-c, §6.1-d] test
+// [RFC 3461 §6.1-a, §6.1-b, §6.1-c] test
 // [RFC 3464 §2] test
 #[test]
 fn report_goes_to_the_sender_from_the_null_path() {
@@ -27,6 +29,8 @@ fn report_goes_to_the_sender_from_the_null_path() {
     assert!(envelope.reverse_path.is_null());
     let to: Vec<_> = envelope.recipients.iter().map(|r| r.forward_path.to_string()).collect();
     assert_eq!(to, ["<sender@example.net>"]);
+    assert_eq!(envelope.parameters.ret, None);
+    assert_eq!(envelope.recipients[0].parameters.notify, None);
     assert_eq!(ingress.kind, IngressKind::Dsn);
     assert_eq!(*parent, Some(InternalMessageId(42)));
     assert_eq!(facts.octets, u64::try_from(report.octets.len()).unwrap());

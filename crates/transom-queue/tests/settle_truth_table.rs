@@ -90,6 +90,9 @@ fn expected(outcome: &str, notify: &str, null: bool, expired: bool) -> String {
     }
 }
 
+// [RFC 5321 §3.6.3-a, §3.6.3-b, §4.5.4-b, §6.1-b, §6.1-e] test
+// [RFC 3461 §5.2-a, §5.2.2-c, §5.2.2-d, §5.2.2-e, §5.2.2-f, §5.2.3-b] test
+// [RFC 3461 §5.2.6-a, §5.2.6-b, §5.2.6-c] test
 #[test]
 fn every_outcome_follows_the_table() {
     let policy = policy();
@@ -115,6 +118,7 @@ fn every_outcome_follows_the_table() {
     }
 }
 
+// [RFC 3461 §5.2.5-a] test
 #[test]
 fn delay_notice_goes_to_whom_it_may() {
     let policy = policy();
@@ -141,7 +145,7 @@ fn delay_notice_goes_to_whom_it_may() {
     }
 }
 
-// [RFC 5321 §6.1] test: a report that cannot be delivered makes no other.
+// [RFC 5321 §3.6.3-b, §6.1-e] test: a report that cannot be delivered makes no other.
 #[test]
 fn double_bounce_is_an_event_and_no_report() {
     let policy = policy();

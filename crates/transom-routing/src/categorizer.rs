@@ -113,12 +113,14 @@ fn route(
     path: &ForwardPath,
     size: u64,
 ) -> Result<NextHop, Reply> {
+    // [RFC 5321 §2.3.11-a, §C-d] the domain of the envelope decides, nothing else.
     let host = match path {
         ForwardPath::Postmaster => Host::Domain(configuration.default_domain().clone()),
         ForwardPath::Mailbox(mailbox) => mailbox.host(),
     };
     let (question, name) = match &host {
         Host::Domain(domain) => {
+            // [RFC 6531 §3.2-b] names are looked up as A-labels.
             let ascii = domain.to_ascii().map_err(|_| bad_domain())?;
             (Question::new(configuration, &ascii, size), ascii.to_string())
         }

@@ -211,7 +211,7 @@ struct Exchanger {
     name: DomainName,
 }
 
-/// [RFC 5321 §5.1] the MX records by preference, equal ones at random; without MX records the
+/// [RFC 5321 §5.1-a, §5.1-f, §5.1-i, §5.1-j] the MX records by preference, equal ones at random; without MX records the
 /// domain itself is its only exchanger.
 async fn exchangers(
     resolver: &dyn Resolver,
@@ -223,9 +223,11 @@ async fn exchangers(
         Err(DnsFailure::NoData) => {
             return Ok(vec![Exchanger { preference: 0, name: domain.clone() }]);
         }
+        // [RFC 5321 §5.1-d] later.
         Err(failure) if failure.is_temporary() => {
             return Err(PlanError::Dns { name: domain.clone(), failure });
         }
+        // [RFC 5321 §5.1-c]
         Err(_) => return Err(PlanError::NoSuchDomain { domain: domain.clone() }),
     };
     let records = answer.records.into_iter().filter_map(|record| match record {
@@ -281,7 +283,7 @@ async fn by_exchangers(
             Err(_) => {}
         }
     }
-    // [RFC 5321 §5.1] a host that finds itself in the list uses better ones alone, or mail would
+    // [RFC 5321 §5.1-l, §5.1-m, §5.1-n] a host that finds itself in the list uses better ones alone, or mail would
     // go in circles.
     hosts.retain(|host| own_preference.is_none_or(|own| host.preference < own));
     if !hosts.is_empty() {
@@ -291,6 +293,7 @@ async fn by_exchangers(
     Err(temporary.unwrap_or(match (own_preference, prohibited) {
         (Some(_), _) => PlanError::Loop { domain },
         (None, true) => PlanError::ProhibitedAddress { domain },
+        // [RFC 5321 §5.1-e, §5.1-g] no host of the list has an address.
         (None, false) => PlanError::NoAddress { domain },
     }))
 }
@@ -338,6 +341,7 @@ async fn by_smart_hosts(
     }))
 }
 
+// [RFC 5321 §5.1-h, §5.1-k] those of a kind in the order of the resolver.
 /// All addresses of a host, at least one: IPv6 and IPv4 in turn, so that a broken network of one
 /// kind costs one try. A failure of one kind does not hide addresses of the other.
 async fn addresses(resolver: &dyn Resolver, name: &DomainName) -> Result<Vec<IpAddr>, DnsFailure> {

@@ -58,6 +58,7 @@ fn recipients_in_accepted_domains_need_no_right() {
     }
 }
 
+// [RFC 5321 §2.3.11-a] test
 #[test]
 fn only_the_domain_behind_the_last_at_counts() {
     let checked = contoso().check().unwrap();
@@ -81,7 +82,7 @@ fn an_address_literal_is_foreign_even_if_it_is_ours() {
     assert_eq!(checked.accepts_recipient(relay, &own), Ok(RecipientClass::Foreign));
 }
 
-// [RFC 5321 §4.5.1] test
+// [RFC 5321 §2.3.5-c, §4.5.1-b] test
 #[test]
 fn postmaster_is_taken_even_without_accepted_domains() {
     let checked = empty().check().unwrap();

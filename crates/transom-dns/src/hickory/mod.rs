@@ -69,6 +69,7 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
 #[async_trait]
 impl Resolver for HickoryResolver {
     async fn lookup(&self, name: &DomainName, kind: RecordKind) -> Result<Answer, DnsFailure> {
+        // [RFC 5321 §5.1-b] no name is completed.
         // The trailing dot keeps the search list of the system out.
         let fqdn = Name::from_ascii(format!("{}.", name.as_str()));
         let fqdn = fqdn.map_err(|_| DnsFailure::BadName)?;

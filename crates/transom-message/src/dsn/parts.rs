@@ -78,11 +78,13 @@ pub(super) fn delivery_status(report: &Report<'_>) -> Vec<u8> {
     let mut part = Vec::new();
     put_field("Content-Type", "message/delivery-status", &mut part);
     part.extend_from_slice(b"\r\n");
+    // [RFC 3461 §6.3-a] where there was one.
     if let Some(id) = &report.envelope_id {
         let mut field = FieldWriter::new("Original-Envelope-Id", Charset::Ascii, &mut part);
         field.word(&[id.text()]);
         field.end();
     }
+    // [RFC 3461 §6.3-b]
     put_typed("Reporting-MTA", "dns", &[report.reporting_mta.as_str()], &mut part);
     put_field("Arrival-Date", &date_time(report.arrival), &mut part);
     for recipient in &report.recipients {
@@ -94,6 +96,7 @@ pub(super) fn delivery_status(report: &Report<'_>) -> Vec<u8> {
 }
 
 fn put_recipient_fields(kind: ReportKind, recipient: &ReportRecipient, out: &mut Vec<u8>) {
+    // [RFC 3461 §6.3-c] where there was one.
     if let Some(original) = &recipient.original_recipient {
         put_original_recipient(original, out);
     }
@@ -101,6 +104,7 @@ fn put_recipient_fields(kind: ReportKind, recipient: &ReportRecipient, out: &mut
         ForwardPath::Mailbox(mailbox) => mailbox.as_str(),
         ForwardPath::Postmaster => "Postmaster",
     };
+    // [RFC 3461 §6.3-d, §6.3-e, §6.3-f] for each recipient.
     put_address("Final-Recipient", "rfc822", path, out);
     let action = match kind {
         ReportKind::Failed => "failed",
@@ -109,9 +113,11 @@ fn put_recipient_fields(kind: ReportKind, recipient: &ReportRecipient, out: &mut
     put_field("Action", action, out);
     let status = &recipient.status;
     put_field("Status", &status.code.to_string(), out);
+    // [RFC 3461 §6.3-g]
     if let Some(host) = &status.remote {
         put_typed("Remote-MTA", "dns", &[&host.name], out);
     }
+    // [RFC 3461 §6.3-h] the words of the peer.
     // [RFC 3464 §2.3.6] "smtp" says that a peer spoke those words; ours have a type of their own.
     let diagnostic_type = if status.remote.is_some() { "smtp" } else { "x-transom" };
     let diagnostic = diagnostic(status);
@@ -138,6 +144,8 @@ fn put_original_recipient(original: &OriginalRecipient, out: &mut Vec<u8>) {
     put_address("Original-Recipient", original.address_type(), original.address(), out);
 }
 
+/// [RFC 6531 §3.2-e, §3.2-f] reports know addresses beyond ASCII.
+///
 /// [RFC 6533 §3] an address with UTF-8 is of type `utf-8` and written in ASCII.
 fn put_address(name: &str, address_type: &str, address: &str, out: &mut Vec<u8>) {
     if address.is_ascii() {

@@ -114,6 +114,7 @@ fn report_has_a_header_that_no_auto_responder_answers() {
 }
 
 // [RFC 3464 §2] test
+// [RFC 3461 §6.3-a, §6.3-b, §6.3-c, §6.3-d, §6.3-e, §6.3-f, §6.3-g, §6.3-h] test
 #[test]
 fn status_part_names_host_recipient_and_reason() {
     let built = report(Returned::Headers(ORIGINAL)).build();
@@ -184,6 +185,8 @@ fn delay_says_until_when_attempts_go_on() {
     assert!(parts[0].body().contains(&format!("Attempts go on until {until}.")));
 }
 
+// [RFC 3461 §6.3-c] test
+// [RFC 5321 §4.4-k] test
 #[test]
 fn every_recipient_has_a_group_of_its_own() {
     let mut report = report(Returned::Headers(ORIGINAL));
@@ -253,6 +256,7 @@ fn returned_header_section_is_cut_behind_a_line() {
 }
 
 // [RFC 6533 §3] test
+// [RFC 6531 §3.2-e, §3.2-f] test
 #[test]
 fn addresses_with_utf8_are_written_in_ascii() {
     let mut report = report(Returned::Headers(ORIGINAL));

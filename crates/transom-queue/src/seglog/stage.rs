@@ -132,7 +132,7 @@ impl<'s> Stage<'s> {
         Ok(())
     }
 
-    /// [RFC 5321 §6.1] custody ends with the last open recipient, in the same batch.
+    /// [RFC 5321 §2.1-a, §6.1-a] custody ends with the last open recipient, in the same batch.
     fn complete(&mut self, id: u64, staged: &mut Staged) -> Result<(), StoreError> {
         let Some(entry) = self.entry(id).filter(Entry::is_complete) else {
             return Ok(());

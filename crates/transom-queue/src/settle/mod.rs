@@ -358,6 +358,8 @@ impl<'a> Draft<'a> {
 
 /// Why no report is made about a recipient, if so.
 fn suppression(message: &Accepted, recipient: u32, kind: ReportKind) -> Option<Suppression> {
+    // [RFC 5321 §3.6.3-b, §4.5.4-b, §6.1-e]
+    // [RFC 3461 §5.2-a]
     // [RFC 5321 §4.5.5] nothing is reported to a null reverse-path.
     if message.envelope.reverse_path.is_null() {
         return Some(match message.ingress.kind {
@@ -365,6 +367,7 @@ fn suppression(message: &Accepted, recipient: u32, kind: ReportKind) -> Option<S
             _ => Suppression::NullReversePath,
         });
     }
+    // [RFC 3461 §5.2.2-c, §5.2.2-d, §5.2.2-f, §5.2.5-a, §5.2.6-a, §5.2.6-b, §5.2.6-c]
     // [RFC 3461 §4.1] NOTIFY says which reports the sender wants.
     let at = usize::try_from(recipient).ok();
     let named = at.and_then(|at| message.envelope.recipients.get(at));

@@ -65,11 +65,14 @@ impl ReportDraft {
     ) -> Option<Self> {
         let SettleInput { message, policy, now, .. } = *input;
         let envelope = &message.envelope;
+        // [RFC 5321 §3.6.3-a, §4.1.1.4-g, §4.4-i, §6.1-b, §6.1-d] to the reverse-path.
         let to = envelope.reverse_path.mailbox()?.clone();
         let until = match kind {
             ReportKind::Delayed => now.checked_add(input.expires_in),
             _ => None,
         };
+        // [RFC 5321 §4.4-j, §4.4-k] each of those that failed, whatever became of the others.
+        // [RFC 3461 §5.2.2-e, §5.2.3-b] success is not reported.
         let reported = |(place, status): &(u32, Status)| {
             let recipient = envelope.recipients.get(usize::try_from(*place).ok()?)?;
             let report = ReportRecipient {
@@ -153,6 +156,8 @@ impl ReportDraft {
                 session: None,
             },
             envelope: Envelope {
+                // [RFC 5321 §3.6.3-c, §6.1-c]
+                // [RFC 3461 §6.1-a, §6.1-b, §6.1-c] neither RET nor NOTIFY go with it.
                 // [RFC 3464 §2] a report has a null reverse-path, so that none answers it.
                 reverse_path: ReversePath::Null,
                 parameters,

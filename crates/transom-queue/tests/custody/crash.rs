@@ -139,6 +139,7 @@ fn operations(base: &SimFs, seed: u64) -> Vec<u64> {
     (start + 1..=last).filter(wanted).map(|operation| operation - start).collect()
 }
 
+// [RFC 5321 §2.1-a, §6.1-a] test
 #[test]
 fn crash_at_every_operation_loses_nothing_and_brings_nothing_back() {
     let mut figures = Figures::default();

@@ -251,6 +251,7 @@ fn history_9_intent_that_no_sync_covered_survives_the_failure_after_it() {
     }
 }
 
+// [RFC 5321 §4.2.5-a] test
 #[test]
 fn history_10_what_was_refused_for_a_failed_sync_does_not_come_back() {
     for seed in 0..20 {

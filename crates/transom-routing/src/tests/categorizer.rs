@@ -63,6 +63,8 @@ fn failure(categorized: &Categorized) -> String {
 }
 
 // A12
+// [RFC 5321 §C-d] test
+// [RFC 6531 §3.2-b] test
 #[test]
 fn each_kind_of_domain_has_its_way() {
     let inner = "inner.contoso.com:2525,[192.0.2.9] (SmartHostConnectorDelivery, Inner)";

@@ -60,6 +60,7 @@ fn planned(zone: &str, target: &Target) -> String {
 }
 
 // A11
+// [RFC 5321 §5.1-a, §5.1-f, §5.1-h, §5.1-i, §5.1-k] test
 #[test]
 fn mx_records_give_hosts_in_order() {
     for (case, zone, expected) in [
@@ -106,6 +107,7 @@ fn mx_records_give_hosts_in_order() {
 }
 
 // A11
+// [RFC 5321 §5.1-c, §5.1-e, §5.1-f, §5.1-g] test
 #[test]
 fn a_domain_without_a_mail_host_fails() {
     for (case, zone, expected) in [
@@ -136,6 +138,7 @@ fn a_domain_without_a_mail_host_fails() {
 }
 
 // A11
+// [RFC 5321 §5.1-d] test
 #[test]
 fn what_could_not_be_found_out_is_tried_again() {
     for (case, zone, expected) in [
@@ -186,7 +189,7 @@ fn what_could_not_be_found_out_is_tried_again() {
     }
 }
 
-// A11 [RFC 5321 §5.1] test
+// A11 [RFC 5321 §5.1-l, §5.1-m, §5.1-n] test
 #[test]
 fn a_host_that_finds_itself_uses_better_hosts_alone() {
     let looping = "failed 554 5.4.4 mail for d.com loops back to this server";
@@ -334,6 +337,7 @@ fn an_mx_list_of_a_thousand_hosts_is_cut() {
     assert_eq!(failure, "failed 550 5.4.4 no mail host of d.com has an address");
 }
 
+// [RFC 5321 §5.1-i, §5.1-j] test
 #[test]
 fn equal_hosts_are_mixed_and_unequal_ones_are_not() {
     let zone: Zone = "d.com MX 10 a.com\n d.com MX 10 b.com\n d.com MX 5 first.com\n \

@@ -67,7 +67,7 @@ impl Listener {
 }
 
 async fn admit(core: Arc<Core>, places: Arc<Places>, mut ends: Ends, mut stream: TcpStream) {
-    // [RFC 5321 §4.2.5] replies are small and waited for: Nagle's algorithm costs 40 ms each.
+    // Replies are small and waited for: Nagle's algorithm costs 40 ms each.
     drop(stream.set_nodelay(true));
     let mut unread = BytesMut::new();
     if core.config.expects_proxy_header(ends.binding, ends.client.ip()) {

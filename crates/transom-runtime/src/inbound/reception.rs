@@ -247,6 +247,8 @@ impl Reception {
             return Err(StoreError::Unreachable("DATA without a transaction"));
         };
         let mut ingest = self.core.spool.begin(transaction.parameters.size)?;
+        // [RFC 5321 §4.4-a, §4.4-f]
+        // [RFC 4954 §7-a] our field stands before all others.
         let trace = self.trace_field(transaction, ingest.id());
         ingest.write(&trace).await?;
         let header_octets_max =
@@ -281,6 +283,7 @@ impl Reception {
         field
     }
 
+    // [RFC 5321 §3.6.3-d, §4.4-e, §4.4-h, §6.4-a] what is behind it goes on as it came.
     pub(super) async fn content(&mut self, piece: &[u8]) {
         let Some(intake) = self.transaction.as_mut().and_then(|open| open.intake.as_mut()) else {
             return;
@@ -338,6 +341,9 @@ impl Reception {
         };
         // [RFC 2033 §4.2-c, §4.3-b] one commit for all recipients, and none is told before it.
         let accept = Box::new(Accept { body, message: message.clone() });
+        // [RFC 5321 §2.1-a, §6.1-a] durable before 250, and
+        // [RFC 5321 §4.2.5-a, §4.2.5-b] gone with any other reply;
+        // [RFC 5321 §6.1-g] nothing else is waited for.
         self.core
             .spool
             .commit(vec![Op::Accept(accept)], Durability::Sync)

@@ -89,7 +89,7 @@ impl Job {
             recipient,
             path: item.envelope.recipients.get(place)?.forward_path.clone(),
             key: item.key_for(recipient),
-            // [RFC 5321 §4.4] final delivery puts Return-Path before all other fields.
+            // [RFC 5321 §4.4-g] final delivery puts Return-Path before all other fields.
             return_path: ReturnPath(&item.envelope.reverse_path).to_string(),
             content: Arc::clone(&item.content),
             first_attempt: item.first_attempt,

@@ -51,6 +51,7 @@ fn files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     entries.unwrap().unwrap().iter().map(std::fs::DirEntry::path).collect()
 }
 
+// [RFC 5321 §4.4-g] test
 #[tokio::test]
 async fn each_recipient_gets_a_file_with_return_path_and_content() {
     let root = tempfile::tempdir().unwrap();

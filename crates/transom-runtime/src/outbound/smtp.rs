@@ -129,7 +129,7 @@ async fn send(
     }
 }
 
-/// [RFC 5321 §4.5.3.1.10] a recipient refused for their number is to be sent again at once.
+/// [RFC 5321 §4.5.3.1.10-b] a recipient refused for their number is to be sent again at once.
 fn is_one_too_many(result: &RecipientResult) -> bool {
     const TOO_MANY: EnhancedStatusCode = EnhancedStatusCode::transient(5, 3);
     matches!(&result.outcome, Outcome::Deferred(status) if status.code == TOO_MANY)

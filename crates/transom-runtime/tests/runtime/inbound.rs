@@ -15,6 +15,8 @@ use crate::support::{
     submit, to_host,
 };
 
+// [RFC 5321 §4.4-a, §4.4-f] test
+// [RFC 4954 §7-a] test
 #[tokio::test]
 async fn message_is_delivered_to_an_agent_with_our_trace_field() {
     let (events, mailbox) = (Events::default(), Mailbox::default());

@@ -25,6 +25,7 @@ async fn refused(limits: ReceiveLimits, content: &str, reply: &str) {
     stop(transport).await;
 }
 
+// [RFC 5321 §4.2.5-b] test
 #[tokio::test]
 async fn message_that_went_round_too_often_is_refused() {
     let hops = "Received: from a by b; Tue, 1 Jan 2030 00:00:00 +0000\r\n".repeat(4);

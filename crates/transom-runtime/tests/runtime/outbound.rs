@@ -9,6 +9,7 @@ use crate::support::{
 
 const FROM: &str = "sender@contoso.example";
 
+// [RFC 5321 §3.6.3-d, §4.4-e, §4.4-h, §6.4-a] test
 #[tokio::test]
 async fn message_arrives_at_the_smart_host_as_it_was_sent() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
@@ -32,6 +33,7 @@ async fn message_arrives_at_the_smart_host_as_it_was_sent() {
     assert_eq!(peer.count("QUIT"), 1);
 }
 
+// [RFC 5321 §4.4-j, §4.1.1.4-g] test
 #[tokio::test]
 async fn each_recipient_gets_its_own_result() {
     let (events, mailbox) = (Events::default(), Mailbox::default());

@@ -26,6 +26,7 @@ fn expiring(after: Duration) -> RetryProfile {
     profile
 }
 
+// [RFC 5321 §4.5.4.1-a] test
 #[tokio::test]
 async fn recipient_put_off_is_tried_again_and_delivered_once() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
