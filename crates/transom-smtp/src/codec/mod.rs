@@ -10,6 +10,8 @@ pub mod reply;
 pub mod stuffing;
 
 mod command;
+#[cfg(test)]
+mod tests;
 
 pub use command::{
     Argument, ArgumentError, Command, CommandError, CommandRef, Encoded, ExtensionRegistry,
