@@ -425,7 +425,7 @@ impl Active {
     }
 }
 
-/// What the peer's words mean for a recipient, by their severity.
+/// [RFC 5321 §4.2-b] what the peer's words mean for a recipient is in their code alone.
 fn verdict(status: Status) -> Outcome {
     RecipientResult::from_status(0, status).outcome
 }

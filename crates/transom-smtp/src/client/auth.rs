@@ -13,11 +13,16 @@ use crate::sasl::{Channel, ClientContext, ClientExchange, ClientStep, decode, en
 /// any other command may be.
 const COMMAND_OCTETS_MAX: usize = 512;
 
+/// Most challenges of an exchange; no mechanism has nearly as many.
+const CHALLENGES_MAX: usize = 16;
+
 /// An exchange in progress.
 pub(super) struct Exchange {
     mechanism: &'static str,
     machine: Box<dyn ClientExchange>,
     next: Next,
+    /// How often the peer has asked.
+    challenges: usize,
 }
 
 /// What is to be written.
@@ -55,6 +60,7 @@ impl ClientSession {
     /// Goes on to AUTH where there are credentials, and to [`State::Ready`] where there are none.
     pub(super) fn log_in(&mut self) {
         let Some(credentials) = &self.config.credentials else { return self.become_ready() };
+        // [RFC 4954 §9-b] [RFC 7628 §4-a] nothing one could log in with goes out in the clear.
         if !self.is_secure && !credentials.danger_use_without_tls {
             return self.close(CloseReason::NoMechanism, findings::no_tls_for_credentials());
         }
@@ -66,7 +72,7 @@ impl ClientSession {
         };
         let mut machine = mechanism.begin(&context);
         let next = Next::Command(machine.initial_response());
-        let exchange = Exchange { mechanism: mechanism.name(), machine, next };
+        let exchange = Exchange { mechanism: mechanism.name(), machine, next, challenges: 0 };
         // [RFC 4954 §4-u] nothing is written behind it before the reply.
         self.ask(State::Auth(Box::new(exchange)));
     }
@@ -113,6 +119,11 @@ impl ClientSession {
 
 impl Exchange {
     fn on_challenge(&mut self, challenge: &str) {
+        self.challenges = self.challenges.saturating_add(1);
+        if self.challenges > CHALLENGES_MAX {
+            self.next = Next::Cancel("the peer asks without end");
+            return;
+        }
         if let Next::Withheld(_) = self.next {
             // [RFC 4954 §4] the peer asks for the first response with an empty challenge.
             if challenge.is_empty()

@@ -13,6 +13,7 @@ use crate::sasl::{Credentials, Nonce};
 #[non_exhaustive]
 pub struct ClientConfig {
     /// What we call ourselves in EHLO, HELO and LHLO; in A-labels, as any peer must understand it.
+    /// For a name that is not ASCII we say `localhost`.
     pub helo_name: HelloName<'static>,
     /// Whom the connection goes to. It stands in every [`Status`](transom_types::Status) that
     /// the peer's words make.
@@ -83,6 +84,14 @@ impl ClientConfig {
     pub fn with_timeouts(self, timeouts: ClientTimeouts) -> Self {
         Self { timeouts, ..self }
     }
+}
+
+/// [RFC 6531 §3.7.1-a] what is said before SMTPUTF8 can be known is ASCII.
+pub(super) fn in_ascii(name: HelloName<'static>) -> HelloName<'static> {
+    if name.as_str().is_ascii() {
+        return name;
+    }
+    HelloName::new("localhost").unwrap_or(name)
 }
 
 /// Whether a client session uses STARTTLS.

@@ -187,7 +187,8 @@ impl ClientSession {
     pub const RECIPIENTS_MAX: usize = 100;
 
     /// A session on a connection that was just made. With implicit TLS the handshake is done.
-    pub fn new(config: ClientConfig, now: Instant) -> Self {
+    pub fn new(mut config: ClientConfig, now: Instant) -> Self {
+        config.helo_name = config::in_ascii(config.helo_name);
         Self {
             capabilities: Capabilities::default(),
             is_secure: config.implicit_tls,

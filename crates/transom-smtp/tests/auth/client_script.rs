@@ -156,3 +156,25 @@ fn success_without_the_servers_proof_is_not_believed() {
     assert!(said.first().unwrap().starts_with("AUTH SCRAM-SHA-256 "));
     assert_eq!(close.reason, CloseReason::PeerNotTrusted);
 }
+
+// [RFC 7628 §3.1-a, §3.2.2-b] test
+#[test]
+fn refused_token_is_acknowledged_before_the_failure_is_said() {
+    let token = Credentials::token(user(), Secret::new(*b"ya29.old"));
+    let ehlo = "250-mx\r\n250 AUTH OAUTHBEARER\r\n";
+    let error = "334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=\r\n";
+    let (said, close) = play(token, ehlo, &[error, "535 5.7.8 no\r\n"]);
+    // `n,a=relay,`, then the header of HTTP, each behind 0x01; then 0x01 alone.
+    let first = "AUTH OAUTHBEARER bixhPXJlbGF5LAFhdXRoPUJlYXJlciB5YTI5Lm9sZAEB";
+    assert_eq!(said, [first, "AQ=="]);
+    assert_eq!(close.reason, CloseReason::CredentialsRefused);
+}
+
+#[test]
+fn peer_that_asks_without_end_is_left() {
+    let token = Credentials::token(user(), Secret::new(*b"ya29.token"));
+    let replies = ["334 e30=\r\n"; 40];
+    let (said, close) = play(token, "250-mx\r\n250 AUTH OAUTHBEARER\r\n", &replies);
+    assert_eq!((said.len(), said.last().map(String::as_str)), (18, Some("*")));
+    assert_eq!(close.reason, CloseReason::PeerNotTrusted);
+}

@@ -3,6 +3,7 @@
 use transom_smtp::client::{
     ClientEvent, ClientOutput, ClientSession, ClientTls, CloseReason, PeerViolation, RefusalReason,
 };
+use transom_smtp::codec::HelloName;
 use transom_types::{BodyType, EnhancedStatusCode, Outcome, Reply, ReplyCode};
 
 use super::peer::{config, origin, transaction};
@@ -156,4 +157,20 @@ fn session_that_is_not_ready_defers_what_it_is_given() {
     assert_eq!(refused.reason, RefusalReason::NotReady);
     assert!(refused.results.iter().all(|r| matches!(r.outcome, Outcome::Deferred(_))));
     assert_eq!(refused.results.len(), 2);
+}
+
+// [RFC 6531 §3.7.1-a] test
+#[test]
+fn name_of_the_host_is_told_in_ascii() {
+    for (name, said) in [
+        ("xn--bcher-kva.example", "EHLO xn--bcher-kva.example\r\n"),
+        ("b\u{fc}cher.example", "EHLO localhost\r\n"),
+        ("[IPv6:2001:db8::1]", "EHLO [IPv6:2001:db8::1]\r\n"),
+    ] {
+        let mut config = config();
+        config.helo_name = HelloName::new(name).unwrap().into_owned();
+        let (mut session, mut out) = (ClientSession::new(config, origin()), Vec::new());
+        let _ = session.poll(origin(), b"220 hi\r\n", &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), said, "{name}");
+    }
 }
