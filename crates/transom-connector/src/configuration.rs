@@ -78,8 +78,15 @@ impl Configuration {
     /// # Errors
     ///
     /// Everything that is wrong.
-    pub fn check(self) -> Result<CheckedConfiguration, ConfigurationErrors> {
+    pub fn check(mut self) -> Result<CheckedConfiguration, ConfigurationErrors> {
         let mut errors = Vec::new();
+        // [RFC 6531 §3.7.1-a, §3.7.1-b] what we call ourselves is ASCII: any peer must read it.
+        for name in self.own_names() {
+            match name.to_ascii() {
+                Ok(ascii) => *name = ascii,
+                Err(_) => errors.push(ConfigurationError::NoHostName { name: name.clone() }),
+            }
+        }
         check_receive_connectors(&self.receive_connectors, &mut errors);
         check_send_connectors(&self.send_connectors, &mut errors);
         for (domain, earlier) in with_earlier(&self.accepted_domains) {
@@ -93,6 +100,15 @@ impl Configuration {
         } else {
             Err(ConfigurationErrors(errors))
         }
+    }
+}
+
+impl Configuration {
+    /// The names that the server says of itself.
+    fn own_names(&mut self) -> impl Iterator<Item = &mut Domain> {
+        let receive = self.receive_connectors.iter_mut().filter_map(|c| c.fqdn.as_mut());
+        let send = self.send_connectors.iter_mut().filter_map(|c| c.fqdn.as_mut());
+        std::iter::once(&mut self.server_name).chain(receive).chain(send)
     }
 }
 
@@ -243,6 +259,12 @@ pub enum ConfigurationError {
     NoBinding {
         /// The connector.
         name: ConnectorId,
+    },
+    /// A name that the server says of itself has no form in ASCII.
+    #[error("the server cannot call itself {name}")]
+    NoHostName {
+        /// The name.
+        name: Domain,
     },
     /// A receive connector serves no peer.
     #[error("receive connector \"{name}\" has no remote range")]

@@ -156,6 +156,25 @@ fn every_error_is_named_at_once() {
     assert_eq!(errors(configuration), expected);
 }
 
+// [RFC 6531 §3.7.1-a] test
+#[test]
+fn own_names_beyond_ascii_become_a_labels() {
+    let mut receive = connector("a", "0.0.0.0:25", &["::1"]);
+    receive.fqdn = Some("m\u{fc}nchen.example".parse().unwrap());
+    let mut send = SendConnector::internet();
+    send.fqdn = receive.fqdn.clone();
+    let checked = Configuration::new("\u{e4}.example".parse().unwrap())
+        .with_receive_connector(receive)
+        .with_send_connector(send)
+        .check()
+        .unwrap();
+    assert_eq!(checked.server_name().as_str(), "xn--4ca.example");
+    let [receive] = checked.receive_connectors() else { panic!() };
+    assert_eq!(checked.receive_fqdn(receive).as_str(), "xn--mnchen-3ya.example");
+    let send = checked.send_connectors().first().unwrap();
+    assert_eq!(checked.send_fqdn(send).as_str(), "xn--mnchen-3ya.example");
+}
+
 #[test]
 fn errors_are_one_clear_line() {
     let error = empty()
