@@ -19,6 +19,12 @@ use crate::Protocol;
 use crate::codec::Command;
 use crate::codec::ehlo::Capabilities;
 
+/// No command is added to a group that is as long as this. Few messages need a second group.
+///
+/// [RFC 2920 §3.1-d] so much goes into the buffers of any connection, and the replies to it as
+/// well: neither side can wait for the other to read.
+const GROUP_OCTETS_MAX: usize = 16 * 1024;
+
 /// What of the session a transaction depends on.
 pub(super) struct Terms<'a> {
     pub(super) offered: &'a Capabilities,
@@ -148,14 +154,16 @@ impl Active {
         self.unanswered.is_empty() && !self.to_ask.is_empty()
     }
 
-    /// The whole group where the peer takes that, else one command.
+    /// A group where the peer takes that, else one command.
     pub(super) fn write_commands(&mut self, out: &mut Vec<u8>) {
+        let start = out.len();
         while let Some(ask) = self.to_ask.pop_front() {
             self.write_command(ask, out);
             self.unanswered.push_back(ask);
             // [RFC 5321 §3.3-g, §4.1.4-g, §4.3.1-a] in this order, and each reply is awaited
             // [RFC 2920 §3.1-a] but where the peer takes groups: DATA is the last of one.
-            if !self.pipelined {
+            let written = out.len().saturating_sub(start);
+            if !self.pipelined || written >= GROUP_OCTETS_MAX {
                 return;
             }
         }

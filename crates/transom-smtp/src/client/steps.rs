@@ -304,6 +304,7 @@ impl ClientSession {
         }
     }
 
+    /// [RFC 5321 §4.5.4.1-d] whatever was said about one message, the next one may be tried.
     fn end_transaction(&mut self, now: Instant, after: After, out: &mut Vec<u8>) {
         let (replies, then_reset) = match after {
             After::Ready => (0, false),

@@ -197,6 +197,37 @@ fn consent_without_recipients_gets_a_lone_dot_whose_reply_is_noise() {
     }
 }
 
+// [RFC 5321 §4.5.4.1-d] test
+#[test]
+fn refused_sender_does_not_keep_the_next_message_back() {
+    let mut peer = Peer { mail: Act::Say("550 5.7.1 not you\r\n"), ..Peer::default() };
+    let run = every_way(config(), &mut peer, vec![transaction(1); 2], CONTENT);
+    let names: Vec<_> = run.results.iter().flatten().map(|r| r.outcome.name()).collect();
+    assert_eq!(names, ["failed"; 2]);
+    assert_eq!(peer.commands.iter().filter(|line| line.starts_with("MAIL")).count(), 2);
+}
+
+// [RFC 2920 §3.1-d] test
+#[test]
+fn long_group_is_cut_so_that_neither_side_waits_for_the_other() {
+    let mut wanted = transaction(100);
+    for (at, recipient) in &mut wanted.recipients {
+        let label = "x".repeat(60);
+        let path = format!("<r{at}@{label}.{label}.{label}.example>");
+        recipient.forward_path = path.parse().unwrap();
+    }
+    let mut peer = Peer { rcpt: vec![Act::Say("550 5.1.1 no\r\n"); 80], ..Peer::default() };
+    let run = every_way(config(), &mut peer, vec![wanted.clone()], CONTENT);
+    let relayed = run.outcomes().into_iter().filter(|name| *name == "relayed").count();
+    assert_eq!((relayed, peer.contents.len()), (20, 1));
+    let mut session = super::steps::idle_with(&["PIPELINING"]);
+    session.begin_transaction(wanted).unwrap();
+    let mut group = Vec::new();
+    let _ = session.poll(super::peer::origin(), b"", &mut group);
+    assert!((16_000..17_000).contains(&group.len()), "{}", group.len());
+    assert!(group.ends_with(b".example>\r\n"), "DATA waits for the replies");
+}
+
 // [RFC 5321 §4.1.4-g] test
 #[test]
 fn failed_transaction_is_reset_before_the_next_one() {

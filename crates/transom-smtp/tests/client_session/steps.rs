@@ -9,16 +9,21 @@ use transom_types::{BodyType, EnhancedStatusCode, Outcome, Reply, ReplyCode};
 use super::peer::{config, origin, transaction};
 
 /// A session that is idle and in the clear, after its `Ready`.
-fn idle() -> (ClientSession, std::time::Instant) {
+pub(crate) fn idle_with(offers: &[&str]) -> ClientSession {
     let now = origin();
     let mut session = ClientSession::new(config().with_tls(ClientTls::Never), now);
     let mut out = Vec::new();
-    for input in ["220 hi\r\n", "250 mx.example\r\n"] {
+    let lines: String = offers.iter().map(|offer| format!("250-{offer}\r\n")).collect();
+    for input in ["220 hi\r\n", &format!("250-mx.example\r\n{lines}250 HELP\r\n")] {
         let step = session.poll(now, input.as_bytes(), &mut out);
         assert_eq!(step.consumed, input.len());
     }
     assert_eq!(session.poll(now, b"", &mut out).output, ClientOutput::Wait(None));
-    (session, now)
+    session
+}
+
+fn idle() -> (ClientSession, std::time::Instant) {
+    (idle_with(&[]), origin())
 }
 
 fn reason(output: ClientOutput) -> CloseReason {
