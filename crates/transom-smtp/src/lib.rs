@@ -45,23 +45,29 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `scram` | the SASL mechanisms SCRAM-SHA-256 and SCRAM-SHA-256-PLUS |
+//! | `simd` | content is checked with the widest vectors of the machine; nothing else changes |
 //!
 //! # Standards
 //!
 //! | document | what of it |
 //! |---|---|
-//! | RFC 5321 | commands, replies, order, limits, time-outs; no EXPN, no TURN |
+//! | RFC 5321 | commands, replies, order, limits, time-outs; no TURN |
 //! | RFC 1870 | SIZE |
 //! | RFC 2034, RFC 3463 | ENHANCEDSTATUSCODES |
 //! | RFC 2920 | PIPELINING, and its bounds enforced |
-//! | RFC 3030 | CHUNKING; no BINARYMIME |
+//! | RFC 1985 | ETRN, as a question to the application |
+//! | RFC 2033 | LMTP, both sides |
+//! | RFC 2852, RFC 4865 | DELIVERBY, FUTURERELEASE: offered, checked, handed on |
+//! | RFC 6710, RFC 7293, RFC 8689 | MT-PRIORITY, RRVS, REQUIRETLS: the same |
+//! | RFC 3030 | CHUNKING, BINARYMIME |
 //! | RFC 3207 | STARTTLS |
 //! | RFC 3461 | the DSN parameters of MAIL and RCPT |
 //! | RFC 4422, RFC 4954 | AUTH and its exchanges; no security layer |
 //! | RFC 4616, 5802, 7628, 7677, 9266 | PLAIN, SCRAM, OAUTHBEARER, channel binding |
 //! | RFC 6152 | 8BITMIME |
 //! | RFC 6531 | SMTPUTF8 |
-//! | RFC 9422 | LIMITS with RCPTMAX and MAILMAX |
+//! | RFC 8689 | REQUIRETLS: the parameter |
+//! | RFC 9422 | LIMITS with RCPTMAX, MAILMAX and RCPTDOMAINMAX |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client;

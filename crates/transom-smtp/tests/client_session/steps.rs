@@ -13,8 +13,9 @@ pub(crate) fn idle_with(offers: &[&str]) -> ClientSession {
     let now = origin();
     let mut session = ClientSession::new(config().with_tls(ClientTls::Never), now);
     let mut out = Vec::new();
-    let lines: String = offers.iter().map(|offer| format!("250-{offer}\r\n")).collect();
-    for input in ["220 hi\r\n", &format!("250-mx.example\r\n{lines}250 HELP\r\n")] {
+    let lines: Vec<String> = offers.iter().map(|offer| format!("250-{offer}\r\n")).collect();
+    let ehlo = format!("250-mx.example\r\n{}250 HELP\r\n", lines.concat());
+    for input in ["220 hi\r\n", &ehlo] {
         let step = session.poll(now, input.as_bytes(), &mut out);
         assert_eq!(step.consumed, input.len());
     }
