@@ -2,6 +2,7 @@
 //!
 //! End of data is CRLF `.` CRLF and nothing else. Content is handed out as pieces of the input.
 //! How content goes out is in [`stuffing`](super::stuffing).
+#![expect(clippy::inline_always, reason = "only what is inlined is made anew for wider vectors")]
 
 #[cfg(test)]
 mod tests;
@@ -161,7 +162,21 @@ fn refused(octet: IllegalOctet) -> ContentStep<'static> {
 }
 
 /// How many octets from the start are content as they stand.
+#[cfg(feature = "simd")]
 fn ordinary_run(input: &[u8], before: u8, dots: bool) -> usize {
+    // The same loop, made once more for each set of vector instructions a machine may have.
+    let level = fearless_simd::Level::new();
+    fearless_simd::dispatch!(level, _ => ordinary_run_here(input, before, dots))
+}
+
+/// How many octets from the start are content as they stand.
+#[cfg(not(feature = "simd"))]
+fn ordinary_run(input: &[u8], before: u8, dots: bool) -> usize {
+    ordinary_run_here(input, before, dots)
+}
+
+#[inline(always)]
+fn ordinary_run_here(input: &[u8], before: u8, dots: bool) -> usize {
     let Some(&first) = input.first() else { return 0 };
     if special(before, first, dots) != 0 {
         return 0;
@@ -182,6 +197,7 @@ fn ordinary_run(input: &[u8], before: u8, dots: bool) -> usize {
 }
 
 /// Where in `block` the first special octet stands; a bare CR stands where it is, not behind it.
+#[inline(always)]
 fn special_in(block: &[u8], dots: bool) -> Option<usize> {
     let behind = block.get(1..)?;
     if is_ordinary(block, behind, dots) {
@@ -194,6 +210,7 @@ fn special_in(block: &[u8], dots: bool) -> Option<usize> {
 
 /// Whether nothing in `behind` is special. No branch inside: nearly every block has nothing
 /// special, and the compiler makes vector code of this.
+#[inline(always)]
 fn is_ordinary(block: &[u8], behind: &[u8], dots: bool) -> bool {
     let pairs = block.iter().zip(behind);
     let found = if dots {
@@ -205,7 +222,7 @@ fn is_ordinary(block: &[u8], behind: &[u8], dots: bool) -> bool {
 }
 
 /// Not 0 where `octet` behind `before` is more than content. In numbers, as `&&` would branch.
-#[inline]
+#[inline(always)]
 fn special(before: u8, octet: u8, dots: bool) -> u8 {
     let bare = u8::from((octet == b'\n') != (before == b'\r'));
     // 0 for a dot behind LF. NUL is 0 too, so that one comparison finds both.
