@@ -94,12 +94,14 @@ impl ServerSession {
             // [RFC 5321 §4.1.1.4-f] a negative reply, and the transaction is over.
             Open::EndOfData => self.state = State::Identified,
             // [RFC 5321 §4.1.4-c, §4.1.4-d] a refused EHLO leaves all as it was.
+            Open::Expn | Open::Vrfy => {
+                let delay = self.tarpit(&reply);
+                return self.say_late(reply, delay, out);
+            }
             Open::Authenticate { .. }
             | Open::Etrn
-            | Open::Expn
             | Open::Extension
             | Open::Hello { .. }
-            | Open::Vrfy
             | Open::Xclient { .. }
             | Open::Xforward => {}
         }

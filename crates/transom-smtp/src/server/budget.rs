@@ -64,7 +64,7 @@ impl ServerSession {
         limits.error_delay.saturating_mul(errors).min(limits.error_delay_max)
     }
 
-    /// How long a refused recipient waits.
+    /// How long the refusal of a recipient or a name waits.
     pub(super) fn tarpit(&self, refusal: &Reply) -> Duration {
         let hunts = refusal.code().severity() == Severity::PermanentNegative;
         match self.principal {

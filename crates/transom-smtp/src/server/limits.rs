@@ -18,8 +18,8 @@ pub struct ServerLimits {
     pub error_delay: Duration,
     /// Where that ends (5 s).
     pub error_delay_max: Duration,
-    /// How long a 5yz reply to RCPT takes for a client that has not authenticated (zero; Exchange
-    /// has 5 s), so that hunting for addresses does not pay.
+    /// How long a 5yz reply to RCPT, VRFY and EXPN takes for a client that has not authenticated
+    /// (zero; Exchange has 5 s), so that hunting for addresses does not pay.
     pub tarpit_interval: Duration,
     /// Failed logons (3): the last of them gets 421 4.7.0 and not 535.
     pub logon_failures_max: u32,
@@ -94,7 +94,7 @@ impl ServerLimits {
         Self { error_delay, error_delay_max, ..self }
     }
 
-    /// Sets how long a 5yz reply to RCPT takes.
+    /// Sets how long a 5yz reply to RCPT, VRFY and EXPN takes.
     #[must_use]
     pub fn with_tarpit_interval(self, tarpit_interval: Duration) -> Self {
         Self { tarpit_interval, ..self }

@@ -10,6 +10,10 @@
 //!                  +-- respond, accept -+        replies gather in `out`
 //! ```
 //!
+//! What may come, and what is said to it, is data: [`Extensions`] are switches, a
+//! [`ReplyProfile`] has the words, and a host program's own keywords, verbs and parameters are
+//! registered in [`ServerConfig`]. With [`Protocol::Lmtp`] the session is one of LMTP.
+//!
 //! The loop of a driver, here with a peer that has said everything at once. A real one writes
 //! `out` and waits for the peer at [`Output::Wait`].
 //!

@@ -65,7 +65,8 @@ pub enum Event {
     /// [`Notice::Reset`] follows.
     Data,
     /// The content is complete; the transaction ends with the answer. A positive answer takes
-    /// custody. Default answer: 250 2.6.0.
+    /// custody. Default answer: 250 2.6.0. Under LMTP each recipient has a reply of its own:
+    /// [`respond_each`](super::ServerSession::respond_each).
     EndOfData {
         /// Length of the content after unstuffing.
         octets: u64,

@@ -32,7 +32,7 @@ impl ClientMechanism for ScramClient {
         let bound = ["tls-exporter", "tls-server-end-point"]
             .into_iter()
             .find_map(|name| Some((name, binding(context.channel, name)?)));
-        // [RFC 5802 §6-b, §6-d] a server that offers the binding sees from `y` that somebody hid it.
+        // [RFC 5802 §6-b, §6-d] a server that offers the binding sees by `y` that it was hidden.
         let (header, octets) = match bound {
             Some((name, octets)) if self.plus => (format!("p={name},,"), octets),
             Some(_) => ("y,,".to_owned(), &[][..]),
