@@ -97,8 +97,9 @@ pub use message::{
 };
 pub use retry::RetryProfile;
 pub use scheduler::{
-    Completed, ConnectionResult, Dispatch, DispatchToken, Enqueue, Overdue, QueueId, QueueStatus,
-    QueueView, Scheduler, SchedulerAction, SchedulerOptions, Waiting,
+    Completed, ConnectionResult, Dispatch, DispatchToken, Drained, Enqueue, Overdue, Priority,
+    QueueId, QueueStatus, QueueView, RateLimit, Scheduler, SchedulerAction, SchedulerOptions,
+    UnitStatus, UnitView, Waiting,
 };
 pub use seglog::{Driver, OpenError, SegLog, SegLogOptions, Stats};
 pub use settle::{

@@ -4,6 +4,10 @@
 
 use std::time::Duration;
 
+use transom_types::MtPriority;
+
+use crate::scheduler::Priority;
+
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
@@ -40,6 +44,9 @@ pub struct RetryProfile {
     /// Shortest wait after the reply to the end of data was lost: the peer may still be at work
     /// on the message, and a second copy would be a duplicate.
     pub in_doubt: Duration,
+    /// Whether mail has priorities, and the ages of each (none: all mail is Normal, and
+    /// `delay_notice` and `expiry` hold for all of it).
+    pub priority_queuing: Option<PriorityQueuing>,
     /// Wait of a message whose attempt was cut by our own end.
     pub restart: Duration,
     /// Most that is added to `restart`, so that not all go at once.
@@ -64,6 +71,50 @@ pub struct Growth {
     pub first: Duration,
     /// The longest.
     pub max: Duration,
+}
+
+/// Ages of mail by its priority; they hold instead of those of the profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the three priorities of Exchange")]
+pub struct PriorityQueuing {
+    /// Of High, and of System.
+    pub high: Ages,
+    /// Of Normal.
+    pub normal: Ages,
+    /// Of Low, and of Bulk.
+    pub low: Ages,
+}
+
+/// Ages at which something is done about a message that still waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "tell, and give up")]
+pub struct Ages {
+    /// The sender is told.
+    pub delay_notice: Duration,
+    /// We give up.
+    pub expiry: Duration,
+}
+
+impl PriorityQueuing {
+    /// As Exchange has it: High is told of after 30 minutes and given up after 8 hours, Normal
+    /// after 4 hours and 2 days, Low after 8 hours and 2 days.
+    pub const fn exchange() -> Self {
+        let two_days = Duration::from_hours(48);
+        let eight_hours = Duration::from_hours(8);
+        Self {
+            high: Ages { delay_notice: Duration::from_mins(30), expiry: eight_hours },
+            normal: Ages { delay_notice: Duration::from_hours(4), expiry: two_days },
+            low: Ages { delay_notice: eight_hours, expiry: two_days },
+        }
+    }
+
+    const fn of(&self, priority: Priority) -> Ages {
+        match priority {
+            Priority::System | Priority::High => self.high,
+            Priority::Normal => self.normal,
+            Priority::Low | Priority::Bulk => self.low,
+        }
+    }
 }
 
 impl Growth {
@@ -94,6 +145,7 @@ impl RetryProfile {
             expiry: Duration::from_hours(48),
             null_sender_expiry: DAY,
             in_doubt: Duration::from_mins(10),
+            priority_queuing: None,
             restart: Duration::from_secs(20),
             restart_jitter: Duration::from_secs(10),
         }
@@ -142,9 +194,25 @@ impl RetryProfile {
         self.restart.saturating_add(Duration::from_millis(extra))
     }
 
-    /// The age at which a message is given up.
-    pub fn expiry_of(&self, null_reverse_path: bool) -> Duration {
-        if null_reverse_path { self.expiry.min(self.null_sender_expiry) } else { self.expiry }
+    /// The priority of a message that asks for one (RFC 6710): above zero is High, below is Low.
+    // [RFC 6710 §5] who does not do priorities treats all mail alike.
+    pub fn priority_of(&self, asked: Option<MtPriority>) -> Priority {
+        let asked = asked.filter(|_| self.priority_queuing.is_some());
+        match asked.map_or(0, MtPriority::value) {
+            0 => Priority::Normal,
+            1.. => Priority::High,
+            ..0 => Priority::Low,
+        }
+    }
+
+    /// The ages of a message.
+    pub fn ages_of(&self, priority: Priority, null_reverse_path: bool) -> Ages {
+        let all = Ages { delay_notice: self.delay_notice, expiry: self.expiry };
+        let ages = self.priority_queuing.map_or(all, |queuing| queuing.of(priority));
+        if null_reverse_path {
+            return Ages { expiry: ages.expiry.min(self.null_sender_expiry), ..ages };
+        }
+        ages
     }
 
     fn vary(&self, delay: Duration, random: u64) -> Duration {
@@ -197,9 +265,28 @@ mod tests {
     #[test]
     fn null_sender_is_given_up_after_a_day() {
         let profile = RetryProfile::internet();
-        assert_eq!(profile.expiry_of(true), DAY);
-        assert_eq!(profile.expiry_of(false), DAY * 5);
+        assert_eq!(profile.ages_of(Priority::Normal, true).expiry, DAY);
+        assert_eq!(profile.ages_of(Priority::Normal, false).expiry, DAY * 5);
         assert!(profile.delay_notice < Duration::from_hours(5));
+    }
+
+    #[test]
+    fn priorities_have_the_ages_of_the_specification_once_they_are_on() {
+        let off = RetryProfile::exchange();
+        let on =
+            RetryProfile { priority_queuing: Some(PriorityQueuing::exchange()), ..off.clone() };
+        let asked = |value| Some(MtPriority::new(value).unwrap());
+        let cases = [(3, 8 * 60, 30), (0, 48 * 60, 4 * 60), (-3, 48 * 60, 8 * 60)];
+        for (value, expiry, notice) in cases {
+            let ages = on.ages_of(on.priority_of(asked(value)), false);
+            let minutes = Duration::from_mins;
+            assert_eq!((ages.expiry, ages.delay_notice), (minutes(expiry), minutes(notice)));
+            assert_eq!(off.priority_of(asked(value)), Priority::Normal);
+            assert_eq!(off.ages_of(Priority::High, false).expiry, minutes(48 * 60));
+        }
+        assert_eq!(on.priority_of(None), Priority::Normal);
+        assert_eq!(on.ages_of(Priority::High, true).expiry, Duration::from_hours(8));
+        assert_eq!(on.ages_of(Priority::Low, true).expiry, DAY);
     }
 
     proptest! {

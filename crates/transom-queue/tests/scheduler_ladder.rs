@@ -25,7 +25,7 @@ fn queue_connects_again_by_the_ladder_until_the_message_expires() {
     let mut now = begin;
     let mut scheduler = Scheduler::new(SchedulerOptions::default());
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
-    let mut waits = Vec::new();
+    let (mut waits, mut resubmits) = (Vec::new(), Vec::new());
     loop {
         match scheduler.poll(now) {
             SchedulerAction::Start(dispatch) => {
@@ -35,6 +35,10 @@ fn queue_connects_again_by_the_ladder_until_the_message_expires() {
             SchedulerAction::Expire(overdue) => {
                 assert_eq!(overdue.message, InternalMessageId(1));
                 break;
+            }
+            SchedulerAction::Resubmit(_, next_hop) => {
+                assert_eq!(next_hop, hop("a.example"));
+                resubmits.push((now - begin).as_secs() / 3600);
             }
             SchedulerAction::Wait(Some(until)) => {
                 waits.push((until - now).as_secs() / 60);
@@ -46,6 +50,7 @@ fn queue_connects_again_by_the_ladder_until_the_message_expires() {
     assert_eq!(waits[..13], [1, 1, 1, 1, 5, 5, 5, 5, 5, 5, 10, 10, 10]);
     assert!(waits[10..waits.len() - 1].iter().all(|wait| *wait == 10));
     assert_eq!(now - begin, Duration::from_hours(48));
+    assert_eq!(resubmits, [12, 24, 36], "nothing gets through: is there another way?");
 }
 
 #[test]
@@ -184,6 +189,7 @@ fn unreachable_recipients_wait_for_a_drain_and_are_never_attempted() {
     let unit = transom_queue::Enqueue { next_hop, ..enqueue(now, 1, "x") };
     let queue = scheduler.enqueue(now, unit.clone());
     assert!(matches!(scheduler.poll(now), SchedulerAction::Wait(_)));
-    assert_eq!(scheduler.drain_queue(now, queue), [unit]);
+    let drained = scheduler.drain_queue(now, queue, 10);
+    assert_eq!((drained.units, drained.left), (vec![unit], 0));
     assert_eq!(scheduler.message_count(), 0);
 }

@@ -247,6 +247,7 @@ fn enqueue(
             delay_notice_at: submitted.deadlines.delay_notice_at,
             octets: submitted.message.facts.octets,
             attempts: unit.attempts,
+            priority: submitted.deadlines.priority,
         };
         entering.push(Entering { unit, suspended, submitted: submitted.id });
     }

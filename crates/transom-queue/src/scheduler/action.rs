@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use transom_types::{InternalMessageId, NextHop, Status};
 
+use super::priority::Priority;
+
 /// Names a queue as long as it lives. A queue that is dropped and made again has another id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueId {
@@ -38,7 +40,8 @@ pub struct Enqueue {
     pub recipients: Vec<u32>,
     /// Not before this time; none is at once.
     pub due: Option<Instant>,
-    /// When the message is given up. Of several for one message the earliest counts.
+    /// When the message is given up; one that is years ahead is never. Of several for one message
+    /// the earliest counts.
     pub expires_at: Instant,
     /// When the sender is to be told that the message waits; none when that was done or is not
     /// wanted. Of several for one message the earliest counts.
@@ -47,6 +50,8 @@ pub struct Enqueue {
     pub octets: u64,
     /// Attempts that these recipients have behind them.
     pub attempts: u32,
+    /// How urgent they are.
+    pub priority: Priority,
 }
 
 /// What the driver does next.
@@ -71,6 +76,10 @@ pub enum SchedulerAction {
     },
     /// The queue was empty for long and is gone: close its connections.
     DropQueue(QueueId, NextHop),
+    /// Nothing of the queue has got through for long: route it anew, if there is another way.
+    /// [`drain_queue`](super::Scheduler::drain_queue) takes out what waits in it. Comes again after
+    /// the same time, if nothing changes.
+    Resubmit(QueueId, NextHop),
     /// Nothing until this time, or until something is told to the scheduler. A time that is not
     /// after `now` means that more is due than one call looks at: poll again soon.
     Wait(Option<Instant>),

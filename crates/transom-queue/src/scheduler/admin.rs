@@ -1,4 +1,5 @@
-//! What an administrator does to queues and messages, and sees of them.
+//! What an administrator does to queues and messages. What a call says it did is for the caller to
+//! write down.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,20 +8,21 @@ use transom_types::{InternalMessageId, Status};
 
 use super::Scheduler;
 use super::action::{Enqueue, QueueId};
-use super::queue::QueueView;
-use super::unit::{Place, Timer};
+use super::clock::Tick;
+use super::unit::Place;
+
+/// What one step of a drain took out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "what is out and what is left")]
+pub struct Drained {
+    /// What was taken out, in the form in which it can be enqueued again.
+    pub units: Vec<Enqueue>,
+    /// What is left to take out by further steps. What is under way, and messages that were
+    /// suspended, do not count.
+    pub left: u32,
+}
 
 impl Scheduler {
-    /// All queues, in the order in which they were made as far as places were not used again.
-    pub fn queues(&self) -> Vec<QueueView> {
-        self.queues.iter().map(|(_, queue)| queue.view()).collect()
-    }
-
-    /// One queue.
-    pub fn queue(&self, queue: QueueId) -> Option<QueueView> {
-        self.queues.get(self.resolve(queue)?).map(super::queue::Queue::view)
-    }
-
     /// Keeps what kept a queue from delivering; expiry and delay notices quote it.
     pub fn set_last_error(&mut self, queue: QueueId, status: Status) {
         let index = self.resolve(queue);
@@ -68,10 +70,10 @@ impl Scheduler {
     /// such queue or it does not wait.
     pub fn retry_now(&mut self, now: Instant, queue: QueueId) -> bool {
         let Some(index) = self.resolve(queue) else { return false };
-        let before = self.queues.get_mut(index).and_then(|queue| queue.retry_at.take());
-        self.move_timer(Timer::QueueRetry(index), before, None);
+        let Some(queue) = self.queues.get_mut(index) else { return false };
+        let waited = std::mem::replace(&mut queue.retry_at, Tick::NEVER) != Tick::NEVER;
         self.refresh(now, index);
-        before.is_some()
+        waited
     }
 
     /// Begins no attempt of this message; one under way goes on, and what it leaves open is held.
@@ -91,14 +93,17 @@ impl Scheduler {
         message: InternalMessageId,
         suspended: bool,
     ) -> bool {
-        let Some(index) = self.message_of.get(&message).copied() else { return false };
+        let Some(index) = self.find_message(message) else { return false };
         let Some(message) = self.messages.get_mut(index) else { return false };
         message.suspended = suspended;
-        for unit in self.units_at_rest(index) {
-            let due = self.unplace(unit).unwrap_or(now);
-            self.place(now, unit, due);
-            if let Some(unit) = self.units.get(unit) {
-                self.refresh(now, unit.queue);
+        for at in self.units_at_rest(index) {
+            let Some((due, flow)) = self.units.get(at).map(|unit| (unit.due, unit.flow)) else {
+                continue;
+            };
+            self.unplace(at);
+            self.place_at(now, at, due);
+            if let Some(flow) = self.flows.get(flow) {
+                self.refresh(now, flow.queue);
             }
         }
         true
@@ -107,59 +112,78 @@ impl Scheduler {
     /// Takes a message out. Gives the recipients that are gone; those under way follow as
     /// [`SchedulerAction::Remove`](super::SchedulerAction::Remove) unless their attempt delivers.
     pub fn remove(&mut self, now: Instant, message: InternalMessageId) -> Vec<u32> {
-        let Some(index) = self.message_of.get(&message).copied() else { return Vec::new() };
+        let Some(index) = self.find_message(message) else { return Vec::new() };
         if let Some(message) = self.messages.get_mut(index) {
             message.removed = true;
         }
         let mut gone = Vec::new();
         for unit in self.units_at_rest(index) {
-            if let Some(unit) = self.remove_unit(unit) {
-                gone.extend_from_slice(unit.recipients.as_slice());
-                self.refresh(now, unit.queue);
+            if let Some((recipients, queue)) = self.remove_unit(unit) {
+                gone.extend(recipients);
+                self.refresh(now, queue);
             }
         }
         gone.sort_unstable();
         gone
     }
 
-    /// Takes all out of a queue that is neither under way nor suspended, so that it can be routed
-    /// anew: for the queue of the unreachable after a change of the configuration, and to
-    /// resubmit. Gives it in the form in which it can be enqueued again.
-    pub fn drain_queue(&mut self, now: Instant, queue: QueueId) -> Vec<Enqueue> {
-        let Some(index) = self.resolve(queue) else { return Vec::new() };
-        let at_rest = |place| matches!(place, Place::Lane | Place::Waiting(_));
-        let in_it = |unit: &super::unit::Unit| unit.queue == index && at_rest(unit.place);
-        let units: Vec<u32> =
-            self.units.iter().filter(|(_, unit)| in_it(unit)).map(|(at, _)| at).collect();
-        let drained = units.into_iter().filter_map(|unit| self.drain_unit(unit)).collect();
+    /// Takes out of a queue what is neither under way nor suspended, so that it can be routed
+    /// anew: for the queue of the unreachable after a change of the configuration, to resubmit, to
+    /// redirect. One step looks at `max` units of each priority at most; call it until nothing is
+    /// left. Suspend the queue before, or what is left may be attempted meanwhile.
+    pub fn drain_queue(&mut self, now: Instant, queue: QueueId, max: u32) -> Drained {
+        let mut drained = Drained::default();
+        let Some(index) = self.resolve(queue) else { return drained };
+        let Some(flows) = self.queues.get(index).map(|queue| queue.flows) else { return drained };
+        for flow in flows.into_iter().flatten() {
+            self.drain_flow(now, flow, max, &mut drained.units);
+        }
         self.refresh(now, index);
+        if let Some(queue) = self.queues.get(index) {
+            let stays = queue.held.saturating_add(queue.inflight);
+            drained.left = queue.units.saturating_sub(stays);
+        }
         drained
     }
 
-    fn drain_unit(&mut self, index: u32) -> Option<Enqueue> {
+    fn drain_flow(&mut self, now: Instant, at: u32, max: u32, drained: &mut Vec<Enqueue>) {
+        let members = self.flows.get(at).map_or(0, |flow| flow.members.len());
+        for _ in 0..members.min(max) {
+            let Some(flow) = self.flows.get_mut(at) else { return };
+            let Some(index) = flow.members.front() else { return };
+            let at_rest = |place| matches!(place, Place::Lane | Place::Waiting);
+            if self.units.get(index).is_some_and(|unit| at_rest(unit.place)) {
+                drained.extend(self.drain_unit(now, index));
+            } else {
+                // It stays, behind those that were not looked at.
+                flow.members.remove(&mut self.units, index);
+                flow.members.push_back(&mut self.units, index);
+            }
+        }
+    }
+
+    fn drain_unit(&mut self, now: Instant, index: u32) -> Option<Enqueue> {
         let unit = self.units.get(index)?;
         let message = self.messages.get(unit.message)?;
-        let next_hop = self.queues.get(unit.queue)?.next_hop.clone();
-        let due = match unit.place {
-            Place::Waiting(due) => Some(due),
-            _ => None,
-        };
+        let flow = self.flows.get(unit.flow)?;
+        let instant = |tick| self.clock.instant(now, tick);
         let enqueue = Enqueue {
             message: message.id,
-            next_hop,
-            recipients: unit.recipients.as_slice().to_vec(),
-            due,
-            expires_at: message.expires_at,
-            delay_notice_at: message.delay_notice_at,
+            next_hop: self.queues.get(flow.queue)?.next_hop.clone(),
+            recipients: self.recipients(unit).to_vec(),
+            due: (unit.place == Place::Waiting).then(|| instant(unit.due)),
+            expires_at: instant(message.expires_at),
+            delay_notice_at: message.delay_notice_at.some().map(instant),
             octets: message.octets,
-            attempts: unit.attempts,
+            attempts: u32::from(unit.attempts),
+            priority: flow.priority,
         };
         self.remove_unit(index);
         Some(enqueue)
     }
 
     /// The units of a message that are not under way.
-    fn units_at_rest(&self, message: u32) -> Vec<u32> {
+    pub(super) fn units_at_rest(&self, message: u32) -> Vec<u32> {
         let Some(message) = self.messages.get(message) else { return Vec::new() };
         let units = message.units.iter(&self.units);
         units

@@ -6,6 +6,10 @@
 //! nothing meanwhile. Queues that can go take turns, so a large or slow one delays no other. Each
 //! message has a timer of its own for delay notice and expiry, whatever its recipients wait for.
 //!
+//! Every call costs the same however many messages and queues there are. Times are kept to a
+//! sixteenth of a second and never come early; only [`Instant`]s are looked at, so that a jump of
+//! the wall clock changes nothing.
+//!
 //! ```text
 //! enqueue --> unit --+-- due later --> timer --+
 //!                    +-- due now --------------+--> lane of its queue --> ring --> Start
@@ -38,58 +42,98 @@
 //! # assert_eq!(drive(&mut scheduler, Instant::now()), None);
 //! ```
 //!
+//! # Who goes first
+//!
+//! - Priorities share a cycle of attempts by their weights ([`Priority`]); none starves.
+//! - Within a priority queues take turns by deficit round robin: a turn is worth eight small
+//!   messages, or one of 448 KiB or more.
+//! - Within a queue, small messages and large ones take turns one by one. A message is large from
+//!   its sixth unit on, and a unit of more than 100 recipients is.
+//! - While others wait, no queue has more than a quarter of all places, or four.
+//! - A queue has as many attempts under way as its window is wide, and begins as many in a time as
+//!   its [`RateLimit`] allows.
+//!
 //! # Limits
 //!
 //! At most [`SchedulerOptions::inflight_max`] attempts at a time, and
 //! [`SchedulerOptions::per_queue_max`] of one queue. One poll looks at no more than 1,024 timers.
+//! A queued message with one recipient takes less than 120 octets.
 
 mod action;
 mod admin;
 #[cfg(any(test, feature = "testing"))]
 mod check;
+mod clock;
+mod flow;
 mod options;
+mod place;
+mod priority;
 mod queue;
+mod rate;
 mod slab;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod unit;
+mod view;
+mod wheel;
+mod window;
 
 pub use action::{
     Completed, ConnectionResult, Dispatch, DispatchToken, Enqueue, Overdue, QueueId,
     SchedulerAction, Waiting,
 };
+pub use admin::Drained;
 pub use options::SchedulerOptions;
-pub use queue::{QueueStatus, QueueView};
+pub use priority::Priority;
+pub use queue::QueueStatus;
+pub use rate::RateLimit;
+pub use view::{QueueView, UnitStatus, UnitView};
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
-use hashbrown::HashMap;
-use transom_types::{InternalMessageId, NextHop};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use transom_types::NextHop;
 
-use queue::{Queue, Ring};
-use slab::{Link, List, Slab};
-use unit::{Message, Place, Recipients, Timer, Unit};
+use clock::{Clock, Tick};
+use flow::{Flow, Rings, Seat};
+use queue::Queue;
+use rate::Gate;
+use slab::Slab;
+use unit::{Message, Place, Unit};
+use wheel::Wheel;
 
 /// Chooses what is attempted when. See the [module](self) for the loop that drives it.
 #[derive(Debug)]
 pub struct Scheduler {
     options: SchedulerOptions,
+    clock: Clock,
     queues: Slab<Queue>,
+    flows: Slab<Flow>,
     units: Slab<Unit>,
     messages: Slab<Message>,
-    queue_of: HashMap<NextHop, u32>,
-    message_of: HashMap<InternalMessageId, u32>,
-    /// Queues that may start something, in the order of their turns.
-    ring: List<Ring>,
-    timers: BTreeSet<(Instant, Timer)>,
+    /// Recipients of units that have several.
+    recipients: Slab<Box<[u32]>>,
+    /// Indices of queues by next hop, and of messages by id. The names stand in the entries.
+    queue_index: HashTable<u32>,
+    message_index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Limits of single next hops.
+    limits: HashMap<NextHop, RateLimit>,
+    /// Flows that may start something, in the order of their turns.
+    rings: Rings,
+    unit_timers: Wheel,
+    message_timers: Wheel,
+    queue_timers: Wheel,
     inflight: HashMap<DispatchToken, u32>,
-    /// Removals that took effect when an attempt ended.
-    removals: VecDeque<(InternalMessageId, Vec<u32>)>,
+    /// What is to be told and is decided already.
+    pending: VecDeque<SchedulerAction>,
     suspended: bool,
     /// Whether an attempt goes before the next timer: neither starves the other.
     start_first: bool,
+    /// Whether expiries and notices go before other timers: neither starves the other.
+    messages_first: bool,
     next_token: u64,
     generation: u32,
     random: u64,
@@ -101,17 +145,25 @@ impl Scheduler {
         Self {
             random: options.seed,
             options,
+            clock: Clock::default(),
             queues: Slab::new(),
+            flows: Slab::new(),
             units: Slab::new(),
             messages: Slab::new(),
-            queue_of: HashMap::new(),
-            message_of: HashMap::new(),
-            ring: List::new(),
-            timers: BTreeSet::new(),
+            recipients: Slab::new(),
+            queue_index: HashTable::new(),
+            message_index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            limits: HashMap::new(),
+            rings: Rings::new(),
+            unit_timers: Wheel::new(),
+            message_timers: Wheel::new(),
+            queue_timers: Wheel::new(),
             inflight: HashMap::new(),
-            removals: VecDeque::new(),
+            pending: VecDeque::new(),
             suspended: false,
             start_first: false,
+            messages_first: true,
             next_token: 0,
             generation: 0,
         }
@@ -119,15 +171,19 @@ impl Scheduler {
 
     /// Takes recipients in. They are attempted when they are due and their queue may connect.
     pub fn enqueue(&mut self, now: Instant, enqueue: Enqueue) -> QueueId {
-        let Enqueue { message, next_hop, mut recipients, due, expires_at, .. } = enqueue;
+        self.clock.now(now);
+        let Enqueue { message, next_hop, mut recipients, due, priority, .. } = enqueue;
         let (queue, id) = self.intern(next_hop);
         recipients.sort_unstable();
         recipients.dedup();
         if !recipients.is_empty() {
-            let message =
-                self.message(message, expires_at, enqueue.delay_notice_at, enqueue.octets);
-            self.arm_message(message);
-            let unit = self.add_unit(message, queue, recipients, enqueue.attempts);
+            let expires_at = self.clock.not_before(enqueue.expires_at);
+            let notice_at =
+                enqueue.delay_notice_at.map_or(Tick::NEVER, |at| self.clock.not_before(at));
+            let message = self.message_entry(message, expires_at, notice_at, enqueue.octets);
+            let flow = self.flow(queue, priority);
+            let attempts = u16::try_from(enqueue.attempts).unwrap_or(u16::MAX);
+            let unit = self.add_unit(message, flow, &recipients, attempts);
             self.place(now, unit, due.unwrap_or(now));
         }
         self.refresh(now, queue);
@@ -136,8 +192,8 @@ impl Scheduler {
 
     /// What is to be done now. Call it until it says [`SchedulerAction::Wait`].
     pub fn poll(&mut self, now: Instant) -> SchedulerAction {
-        if let Some((message, recipients)) = self.removals.pop_front() {
-            return SchedulerAction::Remove { message, recipients };
+        if let Some(action) = self.pending.pop_front() {
+            return action;
         }
         if self.start_first
             && let Some(dispatch) = self.start(now)
@@ -151,21 +207,32 @@ impl Scheduler {
         }
         match self.start(now) {
             Some(dispatch) => SchedulerAction::Start(dispatch),
-            None => SchedulerAction::Wait(self.timers.first().map(|(at, _)| *at)),
+            None => SchedulerAction::Wait(self.next_timer(now)),
         }
     }
 
     /// The next attempt for a connection of `queue` that has just become free. None when nothing
     /// may start there, and when other queues wait for the last free places: a busy connection
-    /// does not keep its place against them.
+    /// keeps its place against them only as long as the turn of its queue lasts.
     pub fn next_for(&mut self, now: Instant, queue: QueueId) -> Option<Dispatch> {
         let index = self.resolve(queue)?;
-        let ready = self.queues.get(index)?.ready;
-        let others = self.ring.len().saturating_sub(1);
-        if !ready || self.free_places() <= others {
+        let mine = self.queues.get(index)?.flows;
+        if let Some(next) = self.rings.next()
+            && mine.contains(&Some(next))
+        {
+            return self.start(now);
+        }
+        let seated = |at: u32| self.flows.get(at).is_some_and(|flow| flow.seat != Seat::Parked);
+        let mut seats = mine.into_iter().flatten().filter(|at| seated(*at));
+        let flow = seats.next()?;
+        let capped = self.flows.get(flow)?.seat == Seat::Capped && !self.rings.is_main_empty();
+        let own = u32::try_from(seats.count().saturating_add(1)).unwrap_or(u32::MAX);
+        let others = self.rings.len().saturating_sub(own);
+        if capped || self.free_places() <= others {
             return None;
         }
-        self.dispatch(now, index)
+        // There is a place for everybody: this one is at nobody's cost.
+        self.dispatch(now, flow)
     }
 
     /// An attempt is over and its outcome durable. False when the token is not under way, so that
@@ -173,13 +240,14 @@ impl Scheduler {
     pub fn complete(&mut self, now: Instant, token: DispatchToken, completed: Completed) -> bool {
         let Some(index) = self.inflight.remove(&token) else { return false };
         let Some(unit) = self.units.get_mut(index) else { return false };
-        let Unit { message, queue, attempts, .. } = *unit;
+        unit.place = Place::Nowhere;
+        let (message, flow, attempts) = (unit.message, unit.flow, unit.attempts);
+        let Some(queue) = self.flows.get(flow).map(|flow| flow.queue) else { return false };
         let attempts = match completed.connection {
             ConnectionResult::Used => attempts.saturating_add(1),
             ConnectionResult::Failed | ConnectionResult::NotTried => attempts,
         };
-        unit.place = Place::Nowhere;
-        let mut open = unit.recipients.as_slice().to_vec();
+        let mut open = self.units.get(index).map_or_else(Vec::new, |u| self.recipients(u).to_vec());
         self.feed(now, queue, completed.connection);
         // What comes back is taken from what was given out: nobody enters by this door.
         let mut take = |recipients: &mut Vec<u32>| {
@@ -195,7 +263,7 @@ impl Scheduler {
         };
         let mut retries = completed.retries;
         retries.retain_mut(|(recipients, _)| take(recipients));
-        self.come_back(now, message, queue, attempts, retries);
+        self.come_back(now, message, flow, attempts, retries);
         self.remove_unit(index);
         self.refresh(now, queue);
         true
@@ -205,25 +273,24 @@ impl Scheduler {
         &mut self,
         now: Instant,
         message: u32,
-        queue: u32,
-        attempts: u32,
+        flow: u32,
+        attempts: u16,
         retries: Vec<(Vec<u32>, Instant)>,
     ) {
         let Some(entry) = self.messages.get(message) else { return };
         if entry.removed {
             let recipients: Vec<u32> = retries.into_iter().flat_map(|(r, _)| r).collect();
             if !recipients.is_empty() {
-                self.removals.push_back((entry.id, recipients));
+                let action = SchedulerAction::Remove { message: entry.id, recipients };
+                self.pending.push_back(action);
             }
             return;
         }
         for (recipients, due) in retries {
-            let unit = self.add_unit(message, queue, recipients, attempts);
+            let unit = self.add_unit(message, flow, &recipients, attempts);
             self.place(now, unit, due);
-            // Expired while it was under way: the timer fires again, now.
-            if self.messages.get(message).is_some_and(|message| message.timer.is_none()) {
-                self.arm_message(message);
-            }
+            // Expired while it was under way: the timer goes off again, now.
+            self.arm_message(message);
         }
     }
 
@@ -237,48 +304,75 @@ impl Scheduler {
         self.messages.len()
     }
 
-    // Queues and their turns.
-
-    fn intern(&mut self, next_hop: NextHop) -> (u32, QueueId) {
-        if let Some(index) = self.queue_of.get(&next_hop)
-            && let Some(queue) = self.queues.get(*index)
-        {
-            return (*index, queue.id);
-        }
-        self.generation = self.generation.wrapping_add(1);
-        let id = QueueId { index: 0, generation: self.generation };
-        let index = self.queues.insert(Queue::new(id, next_hop.clone(), &self.options));
-        let id = QueueId { index, ..id };
-        if let Some(queue) = self.queues.get_mut(index) {
-            queue.id = id;
-        }
-        self.queue_of.insert(next_hop, index);
-        (index, id)
-    }
-
-    fn resolve(&self, id: QueueId) -> Option<u32> {
-        self.queues.get(id.index).filter(|queue| queue.id == id).map(|_| id.index)
-    }
-
-    /// Puts a queue into the ring or takes it out, starts or stops its idle timer. Called after
-    /// whatever may change either.
-    fn refresh(&mut self, now: Instant, index: u32) {
-        let Some(queue) = self.queues.get_mut(index) else { return };
-        let (was, is) = (queue.ready, queue.may_start());
-        queue.ready = is;
-        let idle_was = queue.idle_at;
-        queue.idle_at = match (queue.is_idle(), idle_was) {
-            (true, None) => now.checked_add(self.options.queue_idle_max),
-            (true, Some(at)) => Some(at),
-            (false, _) => None,
+    /// Lets no more than so many attempts to a next hop begin in a time; none is what the options
+    /// say. Holds for the queue that there is and for those to come.
+    pub fn limit_rate(&mut self, now: Instant, next_hop: NextHop, limit: Option<RateLimit>) {
+        let found = self.find_queue(&next_hop);
+        match limit {
+            Some(limit) => self.limits.insert(next_hop, limit),
+            None => self.limits.remove(&next_hop),
         };
-        let idle_is = queue.idle_at;
-        self.move_timer(Timer::QueueIdle(index), idle_was, idle_is);
-        match (was, is) {
-            (false, true) => self.ring.push_back(&mut self.queues, index),
-            (true, false) => self.ring.remove(&mut self.queues, index),
-            _ => {}
+        let Some(index) = found else { return };
+        let limit = limit.or(self.options.rate_limit);
+        if let Some(queue) = self.queues.get_mut(index) {
+            queue.gate = limit.map(|limit| Gate::new(limit).with_past_of(queue.gate));
         }
+        self.throttle(now, index);
+        self.refresh(now, index);
+    }
+
+    // Starting.
+
+    fn free_places(&self) -> u32 {
+        let taken = u32::try_from(self.inflight.len()).unwrap_or(u32::MAX);
+        if self.suspended { 0 } else { self.options.inflight_max.saturating_sub(taken) }
+    }
+
+    /// The flow whose turn it is starts one attempt.
+    fn start(&mut self, now: Instant) -> Option<Dispatch> {
+        if self.free_places() == 0 {
+            return None;
+        }
+        let index = self.rings.next()?;
+        let unit = self.units.get(self.flows.get(index)?.next()?)?;
+        let octets = self.messages.get(unit.message)?.octets;
+        let cost = flow::cost(octets, self.recipients(unit).len());
+        self.rings.charge(&mut self.flows, index, cost);
+        self.dispatch(now, index)
+    }
+
+    fn dispatch(&mut self, now: Instant, flow_index: u32) -> Option<Dispatch> {
+        let flow = self.flows.get_mut(flow_index)?;
+        let index = flow.next()?;
+        let unit = self.units.get_mut(index)?;
+        unit.place = Place::Inflight;
+        let bulk = unit.bulk;
+        flow.lane_mut(bulk).remove(&mut self.units, index);
+        flow.took(bulk);
+        let queue_index = flow.queue;
+        let queue = self.queues.get_mut(queue_index)?;
+        queue.inflight = queue.inflight.saturating_add(1);
+        if let Some(gate) = &mut queue.gate {
+            gate.pass(now);
+        }
+        let (id, next_hop) = (queue.id, queue.next_hop.clone());
+        self.throttle(now, queue_index);
+        self.refresh(now, queue_index);
+        let token = DispatchToken(self.next_token);
+        self.next_token = self.next_token.wrapping_add(1);
+        self.inflight.insert(token, index);
+        let unit = self.units.get(index)?;
+        let message = self.messages.get(unit.message)?;
+        Some(Dispatch {
+            token,
+            queue: id,
+            next_hop,
+            message: message.id,
+            recipients: self.recipients(unit).to_vec(),
+            attempt: u32::from(unit.attempts).saturating_add(1),
+            expires_at: self.clock.instant(now, message.expires_at),
+            octets: message.octets,
+        })
     }
 
     /// Tells a queue how an attempt of it ended.
@@ -286,164 +380,16 @@ impl Scheduler {
         let random = self.roll();
         let Some(queue) = self.queues.get_mut(index) else { return };
         queue.inflight = queue.inflight.saturating_sub(1);
-        let before = queue.retry_at;
-        queue.feed(now, result, &self.options, random);
-        let after = queue.retry_at;
-        self.move_timer(Timer::QueueRetry(index), before, after);
-    }
-
-    fn free_places(&self) -> u32 {
-        let taken = u32::try_from(self.inflight.len()).unwrap_or(u32::MAX);
-        if self.suspended { 0 } else { self.options.inflight_max.saturating_sub(taken) }
-    }
-
-    /// The queue whose turn it is starts one attempt and goes to the end.
-    fn start(&mut self, now: Instant) -> Option<Dispatch> {
-        if self.free_places() == 0 {
-            return None;
-        }
-        let index = self.ring.front()?;
-        self.dispatch(now, index)
-    }
-
-    fn dispatch(&mut self, now: Instant, index: u32) -> Option<Dispatch> {
-        let queue = self.queues.get_mut(index)?;
-        let unit_index = queue.lane.front()?;
-        queue.lane.remove(&mut self.units, unit_index);
-        queue.inflight = queue.inflight.saturating_add(1);
-        let (id, next_hop) = (queue.id, queue.next_hop.clone());
-        // To the end of the ring, if it may go on at all.
-        self.ring.remove(&mut self.queues, index);
-        if let Some(queue) = self.queues.get_mut(index) {
-            queue.ready = false;
-        }
-        self.refresh(now, index);
-        let token = DispatchToken(self.next_token);
-        self.next_token = self.next_token.wrapping_add(1);
-        self.inflight.insert(token, unit_index);
-        let unit = self.units.get_mut(unit_index)?;
-        unit.place = Place::Inflight;
-        let message = self.messages.get(unit.message)?;
-        Some(Dispatch {
-            token,
-            queue: id,
-            next_hop,
-            message: message.id,
-            recipients: unit.recipients.as_slice().to_vec(),
-            attempt: unit.attempts.saturating_add(1),
-            expires_at: message.expires_at,
-            octets: message.octets,
-        })
-    }
-
-    // Units and messages.
-
-    /// The entry of a message; the earliest of its times counts.
-    fn message(
-        &mut self,
-        id: InternalMessageId,
-        expires_at: Instant,
-        delay_notice_at: Option<Instant>,
-        octets: u64,
-    ) -> u32 {
-        if let Some(index) = self.message_of.get(&id)
-            && let Some(message) = self.messages.get_mut(*index)
-        {
-            message.expires_at = message.expires_at.min(expires_at);
-            message.delay_notice_at = match (message.delay_notice_at, delay_notice_at) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-            return *index;
-        }
-        let index = self.messages.insert(Message {
-            id,
-            octets,
-            expires_at,
-            delay_notice_at,
-            timer: None,
-            units: List::new(),
-            suspended: false,
-            removed: false,
-        });
-        self.message_of.insert(id, index);
-        index
-    }
-
-    fn add_unit(&mut self, message: u32, queue: u32, recipients: Vec<u32>, attempts: u32) -> u32 {
-        let unit = self.units.insert(Unit {
-            message,
-            queue,
-            recipients: Recipients::new(recipients),
-            attempts,
-            place: Place::Nowhere,
-            lane: Link::NONE,
-            siblings: Link::NONE,
-        });
-        if let Some(message) = self.messages.get_mut(message) {
-            message.units.push_back(&mut self.units, unit);
-        }
-        if let Some(queue) = self.queues.get_mut(queue) {
-            queue.units = queue.units.saturating_add(1);
-        }
-        unit
-    }
-
-    /// Puts a unit that is nowhere where it belongs. The caller refreshes the queue.
-    fn place(&mut self, now: Instant, index: u32, due: Instant) {
-        let Some(unit) = self.units.get_mut(index) else { return };
-        let queue = unit.queue;
-        let held = self.messages.get(unit.message).is_some_and(|message| message.suspended);
-        if held {
-            unit.place = Place::Held(due);
-        } else if due > now {
-            unit.place = Place::Waiting(due);
-            self.timers.insert((due, Timer::Unit(index)));
-        } else {
-            unit.place = Place::Lane;
-            if let Some(queue) = self.queues.get_mut(queue) {
-                queue.lane.push_back(&mut self.units, index);
+        if queue.feed(now, result) {
+            let delay = self.options.profile.queue_delay(queue.failures, random);
+            let at = now.checked_add(delay).unwrap_or(now);
+            queue.retry_at = self.clock.not_before(at);
+            if queue.stuck_for(now) >= self.options.resubmit_after {
+                queue.stuck_since = Some(now);
+                let action = SchedulerAction::Resubmit(queue.id, queue.next_hop.clone());
+                self.pending.push_back(action);
             }
         }
-    }
-
-    /// Takes a unit out of lane or timer; gives its due time where it had one to wait for.
-    fn unplace(&mut self, index: u32) -> Option<Instant> {
-        let unit = self.units.get_mut(index)?;
-        let queue = unit.queue;
-        match std::mem::replace(&mut unit.place, Place::Nowhere) {
-            Place::Nowhere | Place::Inflight => None,
-            Place::Lane => {
-                let queue = self.queues.get_mut(queue)?;
-                queue.lane.remove(&mut self.units, index);
-                None
-            }
-            Place::Waiting(due) => {
-                self.timers.remove(&(due, Timer::Unit(index)));
-                Some(due)
-            }
-            Place::Held(due) => Some(due),
-        }
-    }
-
-    /// Forgets a unit, and its message with the last one. The caller refreshes the queue.
-    fn remove_unit(&mut self, index: u32) -> Option<Unit> {
-        self.unplace(index);
-        let message = self.units.get(index)?.message;
-        if let Some(entry) = self.messages.get_mut(message) {
-            entry.units.remove(&mut self.units, index);
-            if entry.units.is_empty() {
-                let (id, timer) = (entry.id, entry.timer);
-                self.move_timer(Timer::Message(message), timer, None);
-                self.messages.remove(message);
-                self.message_of.remove(&id);
-            }
-        }
-        let unit = self.units.remove(index)?;
-        if let Some(queue) = self.queues.get_mut(unit.queue) {
-            queue.units = queue.units.saturating_sub(1);
-        }
-        Some(unit)
     }
 
     /// One step of splitmix64: cheap, and good enough to spread waits.

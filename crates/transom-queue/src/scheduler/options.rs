@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::rate::RateLimit;
 use crate::retry::RetryProfile;
 
 /// Limits and waits of a [`Scheduler`](super::Scheduler).
@@ -12,11 +13,20 @@ pub struct SchedulerOptions {
     /// or a delivery agent.
     pub inflight_max: u32,
     /// Attempts under way at the same time for one queue (40): a large or slow destination can
-    /// take no more than that.
+    /// take no more than that. While others wait for places, a queue also takes no more than a
+    /// quarter of them all, or four.
     pub per_queue_max: u32,
+    /// The same for a queue that leads to smart hosts (100): they expect us.
+    pub smart_host_max: u32,
     /// Attempts with which a queue begins (5); it grows by one for as many successes as it is
-    /// wide, and shrinks when a connection fails beside others that work.
+    /// wide, and shrinks by one for as many connections that fail beside others that work.
     pub window_initial: u32,
+    /// How many attempts of each queue may begin in a time (no limit).
+    /// [`limit_rate`](super::Scheduler::limit_rate) sets another for one next hop.
+    pub rate_limit: Option<RateLimit>,
+    /// How long nothing of a queue that cannot connect gets through before it is to be routed
+    /// anew (12 h; Exchange: `MaxIdleTimeBeforeResubmit`).
+    pub resubmit_after: Duration,
     /// How long an empty queue is kept (3 min).
     pub queue_idle_max: Duration,
     /// When queues connect again.
@@ -30,7 +40,10 @@ impl Default for SchedulerOptions {
         Self {
             inflight_max: 1000,
             per_queue_max: 40,
+            smart_host_max: 100,
             window_initial: 5,
+            rate_limit: None,
+            resubmit_after: Duration::from_hours(12),
             queue_idle_max: Duration::from_mins(3),
             profile: RetryProfile::default(),
             seed: 0,
@@ -51,10 +64,28 @@ impl SchedulerOptions {
         Self { per_queue_max, ..self }
     }
 
+    /// Sets [`Self::smart_host_max`].
+    #[must_use]
+    pub fn with_smart_host_max(self, smart_host_max: u32) -> Self {
+        Self { smart_host_max, ..self }
+    }
+
     /// Sets [`Self::window_initial`].
     #[must_use]
     pub fn with_window_initial(self, window_initial: u32) -> Self {
         Self { window_initial, ..self }
+    }
+
+    /// Sets [`Self::rate_limit`].
+    #[must_use]
+    pub fn with_rate_limit(self, rate_limit: RateLimit) -> Self {
+        Self { rate_limit: Some(rate_limit), ..self }
+    }
+
+    /// Sets [`Self::resubmit_after`].
+    #[must_use]
+    pub fn with_resubmit_after(self, resubmit_after: Duration) -> Self {
+        Self { resubmit_after, ..self }
     }
 
     /// Sets [`Self::profile`].
@@ -67,5 +98,10 @@ impl SchedulerOptions {
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Attempts that one queue may have under way while others wait for places.
+    pub(super) fn share_max(&self) -> u32 {
+        (self.inflight_max / 4).max(4)
     }
 }

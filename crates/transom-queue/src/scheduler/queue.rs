@@ -2,83 +2,120 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use transom_types::{DeliveryType, NextHop, Status};
 
 use super::action::{ConnectionResult, QueueId};
+use super::clock::Tick;
 use super::options::SchedulerOptions;
-use super::slab::{Link, Linked, List};
-use super::unit::Lane;
-
-/// Marks the list of queues that have something to start.
-#[derive(Debug)]
-pub(super) struct Ring;
+use super::priority::Priority;
+use super::rate::Gate;
+use super::slab::{Link, Linked};
+use super::wheel::{Alarm, SlotIndex, Timed};
+use super::window::Window;
 
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) id: QueueId,
     pub(super) next_hop: NextHop,
-    /// Units that may start, oldest first.
-    pub(super) lane: List<Lane>,
-    /// All units: in the lane, waiting, held, under way.
+    /// Its flows, by the rank of their priority, as far as there was ever something in them.
+    pub(super) flows: [Option<u32>; Priority::ALL.len()],
+    /// All units: in a lane, waiting, held, under way.
     pub(super) units: u32,
+    pub(super) held: u32,
     pub(super) inflight: u32,
     pub(super) suspended: bool,
     pub(super) last_error: Option<Arc<Status>>,
-    /// Since when it connects no more, and until when.
-    pub(super) retry_at: Option<Instant>,
+    /// Until when it does not connect, because it could not.
+    pub(super) retry_at: Tick,
+    /// Until when it begins nothing, because of its rate limit.
+    pub(super) throttled_until: Tick,
     /// When it is dropped, if it stays empty.
-    pub(super) idle_at: Option<Instant>,
-    /// Whether it stands in the ring.
-    pub(super) ready: bool,
-    pub(super) ring: Link,
-    last_retry: Option<Instant>,
+    pub(super) idle_at: Tick,
+    pub(super) gate: Option<Gate>,
+    pub(super) last_retry: Option<Instant>,
+    /// Since when nothing got through; of a queue that does not fail, nothing.
+    pub(super) stuck_since: Option<Instant>,
     /// Steps of the ladder since the last success.
-    failures: u32,
-    window: u32,
-    /// Successes since the window last grew.
-    successes: u32,
+    pub(super) failures: u32,
+    pub(super) window: Window,
+    /// Whether a connection has failed and none was used since.
+    failing: bool,
     /// Whether the last connection that ended had been used.
     connected: bool,
+    /// What its timer is set to: the first of its times.
+    alarm: Tick,
+    link: Link,
+    slot: SlotIndex,
 }
 
-impl Linked<Ring> for Queue {
+impl Linked<Alarm> for Queue {
     fn link(&self) -> Link {
-        self.ring
+        self.link
     }
     fn link_mut(&mut self) -> &mut Link {
-        &mut self.ring
+        &mut self.link
+    }
+}
+
+impl Timed for Queue {
+    fn at(&self) -> Tick {
+        self.alarm
+    }
+    fn slot(&self) -> SlotIndex {
+        self.slot
+    }
+    fn set_slot(&mut self, slot: SlotIndex) {
+        self.slot = slot;
     }
 }
 
 impl Queue {
-    pub(super) fn new(id: QueueId, next_hop: NextHop, options: &SchedulerOptions) -> Self {
+    pub(super) fn new(
+        id: QueueId,
+        next_hop: NextHop,
+        gate: Option<Gate>,
+        options: &SchedulerOptions,
+    ) -> Self {
+        let max = match next_hop.kind {
+            DeliveryType::SmartHostConnectorDelivery => options.smart_host_max,
+            _ => options.per_queue_max,
+        };
         Self {
             id,
             next_hop,
-            lane: List::new(),
+            flows: [None; Priority::ALL.len()],
             units: 0,
+            held: 0,
             inflight: 0,
             suspended: false,
             last_error: None,
-            retry_at: None,
-            idle_at: None,
-            ready: false,
-            ring: Link::NONE,
+            retry_at: Tick::NEVER,
+            throttled_until: Tick::NEVER,
+            idle_at: Tick::NEVER,
+            gate,
             last_retry: None,
+            stuck_since: None,
             failures: 0,
-            window: window_initial(options),
-            successes: 0,
+            window: Window::new(options.window_initial, max),
+            failing: false,
             connected: false,
+            alarm: Tick::NEVER,
+            link: Link::NONE,
+            slot: SlotIndex::NONE,
         }
     }
 
-    /// Whether an attempt may begin, the limits of the whole aside.
-    pub(super) fn may_start(&self) -> bool {
-        let stopped = self.suspended || self.retry_at.is_some();
+    /// Whether an attempt may begin, if there is something to attempt and a place for it.
+    pub(super) fn is_open(&self) -> bool {
+        let stopped = self.suspended || self.retry_at != Tick::NEVER;
+        let throttled = self.throttled_until != Tick::NEVER;
         let routed = self.next_hop.kind != DeliveryType::Unreachable;
-        routed && !stopped && !self.lane.is_empty() && self.inflight < self.window
+        // While nothing has worked since a failure, those under way find out: a peer that is gone
+        // costs one window of connections and no more.
+        let waits_and_sees = self.failing && self.inflight > 0;
+        routed && !stopped && !throttled && !waits_and_sees && self.inflight < self.window.width()
     }
 
     /// Whether nothing is in it that would be lost with it.
@@ -86,57 +123,69 @@ impl Queue {
         self.units == 0 && !self.suspended
     }
 
-    /// Takes in how a connection did; `inflight` counts it no more. Sets `retry_at`.
-    pub(super) fn feed(
-        &mut self,
-        now: Instant,
-        result: ConnectionResult,
-        options: &SchedulerOptions,
-        random: u64,
-    ) {
+    /// How long nothing got through.
+    pub(super) fn stuck_for(&self, now: Instant) -> Duration {
+        self.stuck_since.map(|since| now.saturating_duration_since(since)).unwrap_or_default()
+    }
+
+    /// When it is to be looked at next.
+    pub(super) fn next_time(&self) -> Tick {
+        self.retry_at.min(self.throttled_until).min(self.idle_at)
+    }
+
+    /// Sets what its timer is to be set to; false when that stays as it is.
+    pub(super) fn set_alarm(&mut self, alarm: Tick) -> bool {
+        std::mem::replace(&mut self.alarm, alarm) != alarm
+    }
+
+    /// Takes in how a connection did; `inflight` counts it no more. True when the queue is to
+    /// wait for the next step of its ladder.
+    pub(super) fn feed(&mut self, now: Instant, result: ConnectionResult) -> bool {
         match result {
-            ConnectionResult::NotTried => {}
-            ConnectionResult::Used => self.succeeded(options),
+            ConnectionResult::NotTried => false,
+            ConnectionResult::Used => {
+                self.succeeded();
+                false
+            }
             // Others still work, or hang like this one and will tell in their turn. Only the last
             // one to fail counts as a failure of the queue: a peer that takes few connections at a
             // time must not stop the queue, and a cohort that fails must not climb many steps.
             ConnectionResult::Failed if self.inflight > 0 && self.failures == 0 => {
-                self.window = self.window.min(self.inflight).max(1);
-                self.successes = 0;
+                self.failing = true;
+                self.window.failed();
+                false
             }
             ConnectionResult::Failed => {
+                self.failing = true;
                 self.connected = false;
-                self.successes = 0;
-                self.window = 1;
-                if self.retry_at.is_none() {
-                    self.failures = self.failures.saturating_add(1);
-                    let delay = options.profile.queue_delay(self.failures, random);
-                    self.last_retry = Some(now);
-                    self.retry_at = now.checked_add(delay);
+                self.window.close();
+                if self.retry_at != Tick::NEVER {
+                    return false;
                 }
+                self.failures = self.failures.saturating_add(1);
+                self.last_retry = Some(now);
+                self.stuck_since = self.stuck_since.or(Some(now));
+                true
             }
         }
     }
 
-    fn succeeded(&mut self, options: &SchedulerOptions) {
+    fn succeeded(&mut self) {
         if self.failures > 0 {
-            self.window = window_initial(options);
-            self.successes = 0;
+            self.window.reopen();
         }
         self.failures = 0;
-        self.retry_at = None;
+        self.failing = false;
+        self.stuck_since = None;
+        self.retry_at = Tick::NEVER;
         self.connected = true;
-        self.successes = self.successes.saturating_add(1);
-        if self.successes >= self.window {
-            self.window = self.window.saturating_add(1).min(options.per_queue_max.max(1));
-            self.successes = 0;
-        }
+        self.window.succeeded(self.inflight);
     }
 
-    fn status(&self) -> QueueStatus {
+    pub(super) fn status(&self) -> QueueStatus {
         if self.suspended {
             QueueStatus::Suspended
-        } else if self.retry_at.is_some() {
+        } else if self.retry_at != Tick::NEVER {
             QueueStatus::Retry
         } else if self.inflight == 0 {
             QueueStatus::Ready
@@ -146,57 +195,6 @@ impl Queue {
             QueueStatus::Connecting
         }
     }
-
-    pub(super) fn view(&self) -> QueueView {
-        QueueView {
-            id: self.id,
-            next_hop: self.next_hop.clone(),
-            status: self.status(),
-            message_count: self.units,
-            deferred_count: self
-                .units
-                .saturating_sub(self.lane.len())
-                .saturating_sub(self.inflight),
-            inflight: self.inflight,
-            window: self.window,
-            retry_count: self.failures,
-            last_error: self.last_error.clone(),
-            last_retry: self.last_retry,
-            next_retry: self.retry_at,
-        }
-    }
-}
-
-fn window_initial(options: &SchedulerOptions) -> u32 {
-    options.window_initial.clamp(1, options.per_queue_max.max(1))
-}
-
-/// A queue as a person sees it; the words are Exchange's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct QueueView {
-    /// Its id.
-    pub id: QueueId,
-    /// Where it leads.
-    pub next_hop: NextHop,
-    /// What it does.
-    pub status: QueueStatus,
-    /// Messages in it. One whose recipients have different due times counts once for each.
-    pub message_count: u32,
-    /// Those of them that wait for a time of their own or were suspended.
-    pub deferred_count: u32,
-    /// Attempts under way.
-    pub inflight: u32,
-    /// Attempts that may be under way at the same time.
-    pub window: u32,
-    /// Failed connections since the last success.
-    pub retry_count: u32,
-    /// What the last failure was.
-    pub last_error: Option<Arc<Status>>,
-    /// When a connection last failed.
-    pub last_retry: Option<Instant>,
-    /// When it connects again.
-    pub next_retry: Option<Instant>,
 }
 
 /// What a queue does.

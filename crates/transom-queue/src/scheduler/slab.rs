@@ -7,53 +7,110 @@ use std::fmt;
 /// No entry.
 const NONE: u32 = u32::MAX;
 
+/// Entries of a chunk, and how many bits of an index name one. A store grows by whole chunks: it
+/// never copies what it has, and never holds it twice.
+const CHUNK: usize = 1 << CHUNK_BITS;
+const CHUNK_BITS: u32 = 12;
+
 /// A store whose entries keep their index until they are removed; free places are used again.
 pub(super) struct Slab<T> {
-    entries: Vec<Option<T>>,
-    free: Vec<u32>,
+    chunks: Vec<Vec<Place<T>>>,
+    /// The first free place; each free place names the next.
+    free: u32,
+    len: u32,
+}
+
+enum Place<T> {
+    Free(u32),
+    Used(T),
 }
 
 impl<T> Slab<T> {
+    /// What a place takes.
+    #[cfg(test)]
+    pub(super) const PLACE_OCTETS: usize = size_of::<Place<T>>();
+
     pub(super) const fn new() -> Self {
-        Self { entries: Vec::new(), free: Vec::new() }
+        Self { chunks: Vec::new(), free: NONE, len: 0 }
     }
 
     pub(super) fn insert(&mut self, entry: T) -> u32 {
-        if let Some(at) = self.free.pop()
-            && let Some(place) = usize::try_from(at).ok().and_then(|at| self.entries.get_mut(at))
+        self.len = self.len.saturating_add(1);
+        let at = self.free;
+        if let Some(place) = self.place_mut(at)
+            && let Place::Free(next) = *place
         {
-            *place = Some(entry);
+            *place = Place::Used(entry);
+            self.free = next;
             return at;
         }
+        self.push(entry)
+    }
+
+    fn push(&mut self, entry: T) -> u32 {
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let full = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
+        let Some(chunk) = self.chunks.last_mut() else { return NONE };
+        let at = full.saturating_add(chunk.len());
+        chunk.push(Place::Used(entry));
         // Four thousand million entries do not fit into memory.
-        let at = u32::try_from(self.entries.len()).unwrap_or(NONE);
-        self.entries.push(Some(entry));
-        at
+        u32::try_from(at).unwrap_or(NONE)
     }
 
     pub(super) fn get(&self, at: u32) -> Option<&T> {
-        self.entries.get(usize::try_from(at).ok()?)?.as_ref()
+        let (chunk, place) = split(at);
+        match self.chunks.get(chunk)?.get(place)? {
+            Place::Used(entry) => Some(entry),
+            Place::Free(_) => None,
+        }
     }
 
     pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.entries.get_mut(usize::try_from(at).ok()?)?.as_mut()
+        match self.place_mut(at)? {
+            Place::Used(entry) => Some(entry),
+            Place::Free(_) => None,
+        }
     }
 
     pub(super) fn remove(&mut self, at: u32) -> Option<T> {
-        let entry = self.entries.get_mut(usize::try_from(at).ok()?)?.take();
-        if entry.is_some() {
-            self.free.push(at);
+        let free = self.free;
+        let place = self.place_mut(at)?;
+        match std::mem::replace(place, Place::Free(free)) {
+            Place::Used(entry) => {
+                self.free = at;
+                self.len = self.len.saturating_sub(1);
+                Some(entry)
+            }
+            Place::Free(next) => {
+                *place = Place::Free(next);
+                None
+            }
         }
-        entry
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len().saturating_sub(self.free.len())
+        usize::try_from(self.len).unwrap_or(usize::MAX)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0u32..).zip(&self.entries).filter_map(|(at, entry)| Some((at, entry.as_ref()?)))
+        (0u32..).zip(self.chunks.iter().flatten()).filter_map(|(at, place)| match place {
+            Place::Used(entry) => Some((at, entry)),
+            Place::Free(_) => None,
+        })
     }
+
+    fn place_mut(&mut self, at: u32) -> Option<&mut Place<T>> {
+        let (chunk, place) = split(at);
+        self.chunks.get_mut(chunk)?.get_mut(place)
+    }
+}
+
+/// Chunk, and place in it.
+fn split(at: u32) -> (usize, usize) {
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
+    (at >> CHUNK_BITS, at & (CHUNK - 1))
 }
 
 impl<T> fmt::Debug for Slab<T> {
@@ -177,6 +234,7 @@ mod tests {
                     let (at, value) = model.remove(usize::from(value) % model.len());
                     list.remove(&mut slab, at);
                     prop_assert_eq!(slab.remove(at).map(|entry| entry.0), Some(value));
+                    prop_assert!(slab.remove(at).is_none());
                 }
                 let found: Vec<u32> = list.iter(&slab).collect();
                 let expected: Vec<u32> = model.iter().map(|(at, _)| *at).collect();
@@ -187,5 +245,20 @@ mod tests {
                 prop_assert_eq!(slab.iter().count(), model.len());
             }
         }
+    }
+
+    #[test]
+    fn places_of_several_chunks_are_found_and_used_again() {
+        let mut slab = Slab::new();
+        let all: Vec<u32> = (0..10_000u32).map(|value| slab.insert(value)).collect();
+        assert!((0..).zip(&all).all(|(value, at)| slab.get(*at) == Some(&value)));
+        for at in all.iter().step_by(3) {
+            slab.remove(*at);
+        }
+        let chunks = slab.chunks.len();
+        for _ in all.iter().step_by(3) {
+            assert!(all.contains(&slab.insert(7)));
+        }
+        assert_eq!((slab.chunks.len(), slab.len()), (chunks, 10_000));
     }
 }

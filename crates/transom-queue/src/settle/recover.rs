@@ -12,16 +12,19 @@ use super::events::Events;
 use super::{Cause, SettleInput, SettlePolicy};
 use crate::message::{Accepted, MessageState, RecipientState};
 use crate::retry::RetryProfile;
+use crate::scheduler::Priority;
 use crate::spool::{LoadedMessage, Op, Settled};
 
-/// When a message is given up and when its sender is told of the wait.
+/// When a message is given up, when its sender is told of the wait, and how urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "two times")]
+#[expect(clippy::exhaustive_structs, reason = "what the age of a message depends on")]
 pub struct Deadlines {
     /// When it is given up.
     pub expires_at: Instant,
     /// When the sender is told; none when that was done or is not wanted.
     pub delay_notice_at: Option<Instant>,
+    /// How urgent it is, which the times depend on.
+    pub priority: Priority,
 }
 
 impl Deadlines {
@@ -37,13 +40,15 @@ impl Deadlines {
         let null = message.envelope.reverse_path.is_null();
         let age = wall.duration_since(message.received_at).unwrap_or_default();
         let at = |after: Duration| now.checked_add(after.saturating_sub(age)).unwrap_or(now);
-        let expiry = profile.expiry_of(null);
+        let priority = profile.priority_of(message.envelope.parameters.mt_priority);
+        let ages = profile.ages_of(priority, null);
         let wanted = message.envelope.recipients.iter().enumerate().any(|(place, recipient)| {
             let open = state.recipients.get(place).is_none_or(RecipientState::is_open);
             open && recipient.parameters.notify_or_default().delay()
         });
-        let notice = wanted && !null && !state.delay_notified && profile.delay_notice < expiry;
-        Self { expires_at: at(expiry), delay_notice_at: notice.then(|| at(profile.delay_notice)) }
+        let notice = wanted && !null && !state.delay_notified && ages.delay_notice < ages.expiry;
+        let delay_notice_at = notice.then(|| at(ages.delay_notice));
+        Self { expires_at: at(ages.expiry), delay_notice_at, priority }
     }
 }
 

@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use transom_queue::{Completed, ConnectionResult, Dispatch, Enqueue, Scheduler, SchedulerAction};
+use transom_queue::{
+    Completed, ConnectionResult, Dispatch, Enqueue, Priority, Scheduler, SchedulerAction,
+};
 use transom_types::{
     ConnectorId, DeliveryType, InternalMessageId, NextHop, NextHopDomain, TlsClass,
 };
@@ -34,6 +36,7 @@ pub(crate) fn enqueue(now: Instant, message: u64, name: &str) -> Enqueue {
         delay_notice_at: None,
         octets: 1000,
         attempts: 0,
+        priority: Priority::Normal,
     }
 }
 

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::model::{
-    INFLIGHT_MAX, Model, ModelMessage, ModelQueue, ModelUnit, PER_QUEUE_MAX, QUEUES,
-    WINDOW_INITIAL, set,
+    INFLIGHT_MAX, LIMIT, LIMITED, Model, ModelMessage, ModelQueue, ModelUnit, PER_QUEUE_MAX,
+    QUEUES, WINDOW_INITIAL, set,
 };
 use super::*;
 
 #[derive(Clone, Debug)]
 enum Op {
     Advance(u64),
-    Enqueue { message: u64, queue: usize, count: u32, due: u64, expiry: u64, notice: Option<u64> },
+    Enqueue { message: u64, queue: usize, count: u32, times: Times, priority: usize },
     Poll(u8),
     NextFor(usize),
     Complete { which: usize, result: u8, keep: u8, due: u64 },
@@ -26,17 +26,20 @@ enum Op {
     Drain(usize),
 }
 
+/// Seconds from now: due, expiry, delay notice.
+type Times = (u64, u64, Option<u64>);
+
 fn op() -> impl Strategy<Value = Op> {
     let message = 0u64..5;
     let queue = 0usize..QUEUES.len();
     prop_oneof![
         3 => (0u64..400).prop_map(Op::Advance),
         5 => (
-            message.clone(), queue.clone(), 0u32..4, 0u64..120, 1u64..900,
-            proptest::option::of(0u64..600),
+            message.clone(), queue.clone(), 0u32..4, 0usize..5,
+            (0u64..120, 1u64..900, proptest::option::of(0u64..600)),
         )
-            .prop_map(|(message, queue, count, due, expiry, notice)| {
-                Op::Enqueue { message, queue, count, due, expiry, notice }
+            .prop_map(|(message, queue, count, priority, times)| {
+                Op::Enqueue { message, queue, count, times, priority }
             }),
         8 => (1u8..6).prop_map(Op::Poll),
         2 => queue.clone().prop_map(Op::NextFor),
@@ -62,6 +65,7 @@ impl Pair {
         let options = SchedulerOptions::default()
             .with_inflight_max(u32::try_from(INFLIGHT_MAX).unwrap())
             .with_per_queue_max(PER_QUEUE_MAX)
+            .with_resubmit_after(Duration::from_mins(10))
             .with_window_initial(WINDOW_INITIAL);
         let model = Model {
             now,
@@ -73,15 +77,17 @@ impl Pair {
             next_recipient: 0,
             options: options.clone(),
         };
-        Self { real: Scheduler::new(options), model, spent: Vec::new() }
+        let mut real = Scheduler::new(options);
+        real.limit_rate(now, hop(QUEUES[LIMITED]), Some(LIMIT));
+        Self { real, model, spent: Vec::new() }
     }
 
     fn apply(&mut self, op: &Op) {
         let now = self.model.now;
         match *op {
             Op::Advance(seconds) => self.model.now += Duration::from_secs(seconds),
-            Op::Enqueue { message, queue, count, due, expiry, notice } => {
-                self.enqueue(message, queue, count, (due, expiry, notice));
+            Op::Enqueue { message, queue, count, times, priority } => {
+                self.enqueue(message, queue, count, times, Priority::ALL[priority]);
             }
             Op::Poll(times) => {
                 for _ in 0..times {
@@ -126,6 +132,32 @@ impl Pair {
             assert_eq!((queue.window, queue.failures), (view.window, view.retry_count));
             assert_eq!(queue.retry_at, view.next_retry);
         }
+        for message in self.model.messages.keys() {
+            self.compare_statuses(*message);
+        }
+    }
+
+    /// Who is under way, held, or to be held or removed when it comes back.
+    fn compare_statuses(&self, id: u64) {
+        let message = &self.model.messages[&id];
+        let mut expected = BTreeMap::new();
+        for unit in self.model.units.iter().filter(|unit| unit.message == id) {
+            let status = match (unit.token, message.removed, message.suspended) {
+                (Some(_), true, _) => Some(UnitStatus::PendingRemove),
+                (Some(_), false, true) => Some(UnitStatus::PendingSuspend),
+                (Some(_), false, false) => Some(UnitStatus::Active),
+                (None, _, true) => Some(UnitStatus::Suspended),
+                (None, _, false) => None,
+            };
+            expected.insert(unit.recipients.clone(), status);
+        }
+        let found = self.real.message(InternalMessageId(id));
+        assert_eq!(found.len(), expected.len());
+        for unit in found {
+            let rests = [UnitStatus::Ready, UnitStatus::Retry].contains(&unit.status);
+            let status = (!rests).then_some(unit.status);
+            assert_eq!(expected.get(&set(&unit.recipients)), Some(&status));
+        }
     }
 
     /// A ladder's time may be over before the timer was looked at: whether it was is not the
@@ -151,7 +183,8 @@ impl Pair {
         message: u64,
         queue: usize,
         count: u32,
-        (due, expiry, notice): (u64, u64, Option<u64>),
+        (due, expiry, notice): Times,
+        priority: Priority,
     ) {
         let model = &mut self.model;
         let now = model.now;
@@ -167,18 +200,11 @@ impl Pair {
                 due: Some(at(due)),
                 expires_at,
                 delay_notice_at: notice_at,
+                priority,
                 ..enqueue(now, message, QUEUES[queue])
             },
         );
-        let new = ModelQueue {
-            id,
-            suspended: false,
-            failures: 0,
-            retry_at: None,
-            window: WINDOW_INITIAL,
-            successes: 0,
-            idle_since: None,
-        };
+        let new = ModelQueue::new(id);
         assert_eq!(model.queues.entry(queue).or_insert(new).id, id);
         if recipients.is_empty() {
             return;
@@ -263,7 +289,14 @@ impl Pair {
 
     fn drain(&mut self, queue: usize) {
         let Some(id) = self.model.queues.get(&queue).map(|queue| queue.id) else { return };
-        let drained = self.real.drain_queue(self.model.now, id);
+        let mut drained = Vec::new();
+        loop {
+            let step = self.real.drain_queue(self.model.now, id, 2);
+            drained.extend(step.units);
+            if step.left == 0 {
+                break;
+            }
+        }
         let mut found: Vec<_> =
             drained.iter().map(|unit| (unit.message.0, set(&unit.recipients))).collect();
         let model = &mut self.model;

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 
 pub(super) const QUEUES: [&str; 3] = ["a.example", "b.example", "c.example"];
-pub(super) const INFLIGHT_MAX: usize = 4;
-pub(super) const PER_QUEUE_MAX: u32 = 3;
-pub(super) const WINDOW_INITIAL: u32 = 2;
+/// Of one queue no more than this may begin in a time.
+pub(super) const LIMITED: usize = 2;
+pub(super) const LIMIT: RateLimit =
+    RateLimit { attempts: 2, per: Duration::from_secs(10), burst: 2 };
+pub(super) const INFLIGHT_MAX: usize = 8;
+pub(super) const PER_QUEUE_MAX: u32 = 6;
+pub(super) const WINDOW_INITIAL: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ModelUnit {
@@ -34,8 +38,70 @@ pub(super) struct ModelQueue {
     pub(super) failures: u32,
     pub(super) retry_at: Option<Instant>,
     pub(super) window: u32,
-    pub(super) successes: u32,
+    /// Parts of the way to a wider window, and to a narrower one.
+    pub(super) success: f64,
+    pub(super) failure: f64,
+    pub(super) failing: bool,
+    /// When all that began of it lately began.
+    pub(super) begun: Vec<Instant>,
     pub(super) idle_since: Option<Instant>,
+}
+
+impl ModelQueue {
+    pub(super) fn new(id: QueueId) -> Self {
+        Self {
+            id,
+            suspended: false,
+            failures: 0,
+            retry_at: None,
+            window: WINDOW_INITIAL,
+            success: 0.0,
+            failure: 0.0,
+            failing: false,
+            begun: Vec::new(),
+            idle_since: None,
+        }
+    }
+
+    fn reset_window(&mut self, width: u32) {
+        (self.window, self.success, self.failure) = (width, 0.0, 0.0);
+    }
+
+    /// When a bucket that leaks evenly has room for the next attempt; what begins up to a tick
+    /// late counts from when it might have begun.
+    fn opens_at(&self, at: usize) -> Option<Instant> {
+        let interval = LIMIT.per / LIMIT.attempts;
+        let mut spread: Option<Instant> = None;
+        for begun in self.begun.iter().filter(|_| at == LIMITED) {
+            let earliest = begun.checked_sub(Duration::from_micros(62_500)).unwrap();
+            spread = Some(spread.map_or(*begun, |spread| spread.max(earliest)) + interval);
+        }
+        spread.and_then(|spread| spread.checked_sub(interval * (LIMIT.burst - 1)))
+    }
+
+    fn worked(&mut self, inflight: u32) {
+        if self.failures > 0 {
+            self.reset_window(WINDOW_INITIAL);
+        }
+        (self.failures, self.retry_at, self.failing, self.failure) = (0, None, false, 0.0);
+        if self.window < inflight + WINDOW_INITIAL {
+            self.success += 1.0 / f64::from(self.window);
+            if self.success > 0.999 {
+                self.window = (self.window + 1).min(PER_QUEUE_MAX);
+                self.success = 0.0;
+            }
+        }
+    }
+
+    fn failed_beside_others(&mut self) {
+        self.failing = true;
+        self.success = 0.0;
+        self.failure -= 1.0 / f64::from(self.window);
+        if self.failure < -0.001 {
+            self.window = (self.window - 1).max(1);
+            self.failure += 1.0;
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -67,6 +133,8 @@ impl Model {
             && !self.messages[&unit.message].suspended
             && !queue.suspended
             && queue.retry_at.is_none_or(|at| at <= self.now)
+            && queue.opens_at(unit.queue).is_none_or(|at| at <= self.now)
+            && !(queue.failing && self.inflight(unit.queue) > 0)
             && self.inflight(unit.queue) < queue.window
     }
 
@@ -102,8 +170,9 @@ impl Model {
                 all.push(next);
             }
         }
-        for queue in self.queues.values() {
+        for (at, queue) in &self.queues {
             all.extend(queue.retry_at);
+            all.extend(queue.opens_at(*at).filter(|at| *at > self.now));
             all.extend(queue.idle_since.map(|at| at + self.options.queue_idle_max));
         }
         all
@@ -138,12 +207,19 @@ impl Model {
                 assert_eq!(queue.id, id);
                 assert!(queue.idle_since.unwrap() + self.options.queue_idle_max <= self.now);
             }
+            SchedulerAction::Resubmit(id, _) => {
+                let queue = self.queues.values().find(|queue| queue.id == id).unwrap();
+                assert!(queue.failures > 1, "it has just begun to fail");
+            }
             SchedulerAction::Wait(until) => {
                 assert!(self.removals.is_empty());
                 let startable = self.units.iter().any(|unit| self.may_start(unit));
                 assert!(!(startable && self.free()), "a unit could start");
-                assert_eq!(until, self.deadlines().into_iter().min());
+                let deadline = self.deadlines().into_iter().min();
+                assert_eq!(until.is_some(), deadline.is_some());
                 assert!(until.is_none_or(|at| at > self.now), "something was due");
+                // It may look once too often, never too late.
+                assert!(until <= deadline, "too late");
             }
         }
         self.tidy();
@@ -160,6 +236,8 @@ impl Model {
         assert_eq!(self.units[at].attempts + 1, dispatch.attempt);
         assert_eq!(self.messages[&dispatch.message.0].expires_at, dispatch.expires_at);
         self.units[at].token = Some(dispatch.token);
+        let now = self.now;
+        self.queues.get_mut(&self.units[at].queue).unwrap().begun.push(now);
     }
 
     pub(super) fn completed(&mut self, token: DispatchToken, completed: &Completed) {
@@ -168,21 +246,13 @@ impl Model {
         let inflight = self.inflight(unit.queue);
         let queue = self.queues.get_mut(&unit.queue).unwrap();
         match completed.connection {
-            ConnectionResult::Used => {
-                if queue.failures > 0 {
-                    (queue.window, queue.successes) = (WINDOW_INITIAL, 0);
-                }
-                (queue.failures, queue.retry_at) = (0, None);
-                queue.successes += 1;
-                if queue.successes >= queue.window {
-                    (queue.window, queue.successes) = ((queue.window + 1).min(PER_QUEUE_MAX), 0);
-                }
-            }
+            ConnectionResult::Used => queue.worked(inflight),
             ConnectionResult::Failed if inflight > 0 && queue.failures == 0 => {
-                (queue.window, queue.successes) = (queue.window.min(inflight), 0);
+                queue.failed_beside_others();
             }
             ConnectionResult::Failed => {
-                (queue.window, queue.successes) = (1, 0);
+                queue.reset_window(1);
+                queue.failing = true;
                 if queue.retry_at.is_none() {
                     queue.failures += 1;
                     let delay = self.options.profile.queue_delay(queue.failures, 0);
