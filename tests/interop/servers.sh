@@ -264,7 +264,8 @@ transport_start() {
     local dir=$1 port=$2
     shift 2
     mkdir -p "$dir"
-    "$(transport_binary)" --listen "127.0.0.1:$port" --spool "$dir/spool" --log-dir "$dir/log" \
+    # What it makes for want of a flag goes with the rest.
+    TMPDIR=$dir "$(transport_binary)" --listen "127.0.0.1:$port" --spool "$dir/spool" --log-dir "$dir/log" \
         --no-samples "$@" >"$dir/transport.log" 2>&1 &
     echo $! >"$dir/transport.pid"
     wait_for_port "$port" || { tail -20 "$dir/transport.log"; return 1; }
