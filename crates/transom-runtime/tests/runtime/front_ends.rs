@@ -180,6 +180,11 @@ async fn places_are_counted_for_the_client() {
     assert!(greeting.starts_with("421 4.3.2 The maximum"), "{greeting}");
     let (_other, greeting) = saying(BALANCER, to, &v1("203.0.113.10")).await;
     assert!(greeting.starts_with("220 "), "{greeting}");
+    let (_spoken_for, reply) = xclient(to, "203.0.113.11").await;
+    assert!(reply.starts_with("220 "), "{reply}");
+    let (_, greeting) = saying(BALANCER, to, &v1("203.0.113.11")).await;
+    assert!(greeting.starts_with("421 4.3.2 The maximum"), "{greeting}");
+    // The proxy has its own place back, for the next client.
     let (mut proxy, reply) = xclient(to, OUTSIDE).await;
     assert!(reply.starts_with("421 4.3.2 The maximum"), "{reply}");
     proxy.closed().await;
