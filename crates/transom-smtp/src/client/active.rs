@@ -29,6 +29,7 @@ const GROUP_OCTETS_MAX: usize = 16 * 1024;
 pub(super) struct Terms<'a> {
     pub(super) offered: &'a Capabilities,
     pub(super) is_secure: bool,
+    pub(super) is_authenticated: bool,
     pub(super) protocol: Protocol,
     pub(super) recipients_max: usize,
 }
@@ -127,7 +128,7 @@ impl Active {
         let asked: Vec<Ask> = slots.iter().enumerate().filter_map(open).collect();
         let transfer = Transfer::of(&transaction, offered);
         let data = (!transfer.is_chunked()).then_some(Ask::Data);
-        let mut passing = Passing::new(&transaction, offered);
+        let mut passing = Passing::new(&transaction, offered, terms.is_authenticated);
         let parameters = passing.mail(&transaction);
         let mut recipients = transaction.recipients;
         for (_, recipient) in &mut recipients {

@@ -61,6 +61,7 @@ impl ClientSession {
     pub(super) fn log_in(&mut self) {
         let Some(credentials) = &self.config.credentials else { return self.become_ready() };
         // [RFC 4954 §9-b] [RFC 7628 §4-a] nothing one could log in with goes out in the clear.
+        // [RFC 7628 §4-a] secrets go out in TLS alone.
         if !self.is_secure && !credentials.danger_use_without_tls {
             return self.close(CloseReason::NoMechanism, findings::no_tls_for_credentials());
         }

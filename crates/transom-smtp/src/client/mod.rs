@@ -267,6 +267,7 @@ impl ClientSession {
         let terms = Terms {
             offered: &self.capabilities,
             is_secure: self.is_secure,
+            is_authenticated: self.is_authenticated,
             protocol: self.config.protocol,
             recipients_max: self.recipients_max(),
         };

@@ -3,6 +3,7 @@
 
 use transom_types::{
     BodyType, ExtensionParameter, MailParameters, RcptParameters, RequireRecipientValidSince,
+    Submitter,
 };
 
 use super::transaction::{NotPassed, Transaction, needs_smtputf8};
@@ -14,14 +15,19 @@ use crate::codec::ehlo::Capabilities;
 pub(super) struct Passing<'a> {
     offered: &'a Capabilities,
     smtputf8: bool,
+    is_authenticated: bool,
     /// What was asked for and is not passed.
     pub(super) not_passed: Vec<NotPassed>,
 }
 
 impl<'a> Passing<'a> {
-    pub(super) fn new(transaction: &Transaction, offered: &'a Capabilities) -> Self {
+    pub(super) fn new(
+        transaction: &Transaction,
+        offered: &'a Capabilities,
+        is_authenticated: bool,
+    ) -> Self {
         let smtputf8 = offered.smtputf8 && needs_smtputf8(transaction);
-        Self { offered, smtputf8, not_passed: Vec::new() }
+        Self { offered, smtputf8, is_authenticated, not_passed: Vec::new() }
     }
 
     /// The parameters of MAIL.
@@ -44,7 +50,9 @@ impl<'a> Passing<'a> {
         passed.envelope_id = self.pass(given.envelope_id, offered.dsn, NotPassed::Dsn);
         passed.ret = self.pass(given.ret, offered.dsn, NotPassed::Dsn);
         // [RFC 4954 §5] told to any server that offers AUTH, logged in or not.
-        passed.auth = self.pass(given.auth, !offered.auth.is_empty(), NotPassed::Auth);
+        // [RFC 4954 §5-d, §5-f] A server that we have logged in to must not take us for the one.
+        let submitter = given.auth.or(self.is_authenticated.then_some(Submitter::Unknown));
+        passed.auth = self.pass(submitter, !offered.auth.is_empty(), NotPassed::Auth);
         let by = offered.deliver_by.is_some();
         passed.deliver_by = self.pass(given.deliver_by, by, NotPassed::DeliverBy);
         let priority = offered.mt_priority.is_some();

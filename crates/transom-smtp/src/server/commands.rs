@@ -24,6 +24,8 @@ impl ServerSession {
             }
         }
         let octets_max = self.line_octets_max(input);
+        // [RFC 2920 §3.2-a, §3.2-c, §3.2-d] one line after the other is taken off and answered,
+        // [RFC 2920 §3.2-e, §3.2-f] without a look at the next; what is no line yet stays.
         let Some(at) = memchr(b'\n', input) else {
             if (self.skipping_line || input.len() >= octets_max) && !input.is_empty() {
                 if !self.skipping_line && announces_chunk(input) {

@@ -55,7 +55,7 @@ impl ServerSession {
 
     /// Why this MAIL is against what was offered.
     fn mail_refusal(&self, path: &ReversePath, given: &MailParameters) -> Option<FixedReply> {
-        let offered = self.config.extensions;
+        let offered = self.offered();
         let on = |switch: bool| switch && self.esmtp;
         let not_offered = (given.size.is_some() && !on(offered.size.is_some()))
             // [RFC 6152 §3-c] BODY is taken where 8BITMIME is offered.

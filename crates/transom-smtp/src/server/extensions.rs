@@ -18,7 +18,7 @@ pub struct Extensions {
     pub enhanced_status_codes: bool,
     /// CHUNKING (RFC 3030; on).
     pub chunking: bool,
-    /// SMTPUTF8 (RFC 6531; on).
+    /// SMTPUTF8 (RFC 6531; on). Offered and taken only where 8BITMIME is on.
     pub smtputf8: bool,
     /// DSN (RFC 3461; off, because it promises reports that delivery must honour).
     pub dsn: bool,

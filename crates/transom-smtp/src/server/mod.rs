@@ -431,8 +431,10 @@ impl ServerSession {
     }
 
     /// The extensions, as far as the protocol leaves a choice.
-    fn offered(&self) -> Extensions {
+    pub(super) fn offered(&self) -> Extensions {
         let offered = self.config.extensions;
+        // [RFC 6531 §3.1-c] without 8BITMIME there is no SMTPUTF8.
+        let offered = offered.with_smtputf8(offered.smtputf8 && offered.eight_bit_mime);
         match self.config.protocol {
             Protocol::Smtp => offered,
             // [RFC 2033 §5-a] an LMTP server must have these two.
