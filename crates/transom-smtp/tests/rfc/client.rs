@@ -256,3 +256,37 @@ fn long_initial_response_waits_for_the_challenge() {
     let response = talk.hear("334 \r\n");
     assert!(response.starts_with("AGFsaWNlAHh4") && response.len() > 2600, "{response}");
 }
+
+// [RFC 4954 §5-d, §5-f] test
+#[test]
+fn server_that_we_log_in_to_is_told_no_submitter_but_the_one_given() {
+    let (mut talk, _) = logging_in("AUTH PLAIN");
+    talk.hear("235 2.7.0 welcome\r\n");
+    assert!(talk.begin(message()).starts_with("MAIL FROM:<a@example.org> AUTH=<>\r\n"));
+    let (mut talk, _) = logging_in("AUTH PLAIN");
+    talk.hear("235 2.7.0 welcome\r\n");
+    let mut submitted = message();
+    submitted.parameters.auth = Some("e+3Dmc2@example.com".parse().unwrap());
+    let said = talk.begin(submitted);
+    assert!(said.starts_with("MAIL FROM:<a@example.org> AUTH=e+3Dmc2@example.com\r\n"), "{said}");
+}
+
+// [RFC 7628 §3.1-a, §3.2.2-b, §4-a] test
+#[test]
+fn token_goes_out_in_tls_and_its_refusal_is_acknowledged() {
+    let user = Principal::new("a,b").unwrap();
+    let credentials = transom_smtp::sasl::Credentials::token(user, Secret::new(*b"t0ken"));
+    let offer = "250-x\r\n250 AUTH OAUTHBEARER\r\n";
+    let mut talk = Talk::new(config().with_credentials(credentials.clone()));
+    talk.hear("220 x\r\n");
+    assert_eq!(talk.hear(offer), "", "not in the clear");
+    assert_eq!(talk.close_reason(), &CloseReason::NoMechanism);
+    let mut talk = Talk::new(config().with_implicit_tls(true).with_credentials(credentials));
+    talk.hear("220 x\r\n");
+    // `n,a=a=2Cb,` 0x01 `auth=Bearer t0ken` 0x01 0x01
+    let first = "AUTH OAUTHBEARER bixhPWE9MkNiLAFhdXRoPUJlYXJlciB0MGtlbgEB\r\n";
+    assert_eq!(talk.hear(offer), first);
+    assert_eq!(talk.hear("334 eyJzdGF0dXMiOiI0MDEifQ==\r\n"), "AQ==\r\n");
+    talk.hear("535 5.7.8 no\r\n");
+    assert_eq!(talk.close_reason(), &CloseReason::CredentialsRefused);
+}

@@ -276,3 +276,14 @@ fn message_that_requires_tls_goes_to_no_server_without_it() {
     assert_eq!(refusal(&["REQUIRETLS"], marked.clone()), RefusalReason::RequireTls);
     assert_eq!(refusal(&[], marked), RefusalReason::RequireTls);
 }
+
+// [RFC 5321 §4.5.4.1-d] test
+#[test]
+fn refused_sender_may_send_the_next_message() {
+    let mut talk = Talk::ready(&[]);
+    talk.begin(message());
+    assert_eq!(talk.hear("550 5.7.1 not this one\r\n"), "RSET\r\n");
+    assert!(matches!(talk.outcome(), Outcome::Failed(_)));
+    talk.hear("250 x\r\n");
+    assert_eq!(talk.begin(message()), "MAIL FROM:<a@example.org>\r\n");
+}

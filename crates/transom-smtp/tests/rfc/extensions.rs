@@ -52,6 +52,15 @@ fn ehlo_offers_registered_keywords_in_ascii() {
     }
 }
 
+// [RFC 6531 §3.1-c] test
+#[test]
+fn without_8bitmime_there_is_no_smtputf8() {
+    let extensions = config().extensions.with_eight_bit_mime(false);
+    let mut listener = Listener::greeted(config().with_extensions(extensions));
+    assert!(!ehlo(&mut listener).iter().any(|keyword| keyword == "SMTPUTF8"));
+    listener.expect("MAIL FROM:<a@example.org> SMTPUTF8\r\n", "555");
+}
+
 // [RFC 6531 §3.1-d] test
 #[test]
 fn message_with_smtputf8_is_taken_whole() {
