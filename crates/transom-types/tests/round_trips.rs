@@ -231,5 +231,6 @@ fn words_without_choice_print_and_parse() {
     for text in ["<>", "<a@b>"] {
         assert_eq!(text.parse::<ReversePath>().unwrap().to_string(), text);
     }
+    // [RFC 5321 §4.1.1.3-d] test
     assert_eq!("<postMASTER>".parse::<ForwardPath>().unwrap().to_string(), "<Postmaster>");
 }

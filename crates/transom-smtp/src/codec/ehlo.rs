@@ -350,6 +350,7 @@ mod tests {
         assert_eq!(Capabilities::from_reply(&reply), all);
     }
 
+    // [RFC 5321 §4.1.1.1-c] test
     #[test]
     fn keywords_are_known_in_any_case_and_greeting_is_no_keyword() {
         let offered = read("PIPELINING\nstarttls\nSize 5\n8bitmime\nauth plain");

@@ -231,7 +231,7 @@ impl ServerSession {
             eight_bit_mime: offered.eight_bit_mime,
             chunking: offered.chunking,
             binary_mime: offered.binary_mime && offered.chunking,
-            // [RFC 6531 §3.1-a] a keyword alone.
+            // [RFC 6531 §3.1-a, §3.1-d] a keyword alone; all that it promises is kept.
             smtputf8: offered.smtputf8,
             deliver_by: offered.deliver_by,
             future_release: offered.future_release,

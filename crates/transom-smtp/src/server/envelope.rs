@@ -69,6 +69,7 @@ impl ServerSession {
         } else if not_offered {
             Some(FixedReply::ParameterNotOffered)
         } else if !given.smtputf8 && !path.mailbox().is_none_or(Mailbox::is_ascii) {
+            // [RFC 6531 §3.2-a] behind SMTPUTF8 any address may be beyond ASCII; without it
             // [RFC 6531 §3.5-b] 553 with 5.6.7.
             // [RFC 5321 §2.4-d] 8BITMIME alone is no leave for such an address.
             Some(FixedReply::NeedsSmtputf8)

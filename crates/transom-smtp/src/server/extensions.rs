@@ -60,6 +60,7 @@ pub struct Extensions {
 impl Default for Extensions {
     fn default() -> Self {
         Self {
+            // [RFC 5321 §4.5.3.1.7-a] 65,536 at least.
             size: Some(37_748_736),
             pipelining: true,
             eight_bit_mime: true,

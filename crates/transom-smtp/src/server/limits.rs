@@ -50,6 +50,7 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
+            // [RFC 5321 §4.5.3.1.8-a] 100 at least.
             recipients_max: 200,
             errors_max: 5,
             authenticated_errors_max: 20,
@@ -62,6 +63,8 @@ impl Default for ServerLimits {
             transactions_max: 1_000,
             command_timeout: Duration::from_mins(5),
             session_timeout: Duration::from_mins(10),
+            // [RFC 5321 §4.5.3.1-a] 512 at least, and
+            // [RFC 3461 §5.4-b] 1,036 with the parameters of DSN.
             command_line_octets_max: 2_048,
             data_rate_min: 100,
             data_rate_interval: Duration::from_mins(1),

@@ -169,6 +169,7 @@ impl<'a> Command<'a> {
             }
             Self::Bdat { octets, last: false } => write!(out, "BDAT {octets}"),
             Self::Bdat { octets, last: true } => write!(out, "BDAT {octets} LAST"),
+            // [RFC 5321 §4.1.1-b] DATA, RSET and QUIT stand alone.
             Self::Data => write!(out, "DATA"),
             Self::Ehlo { name } => write!(out, "EHLO {name}"),
             Self::Etrn { argument } => write!(out, "ETRN {argument}"),

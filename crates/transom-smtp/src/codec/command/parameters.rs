@@ -130,6 +130,7 @@ impl<'a> MailParametersRef<'a> {
             }
             keyword::SMTPUTF8 => {
                 seen.once(1 << 2)?;
+                // [RFC 6531 §3.4-b] without a value.
                 self.smtputf8 = given.alone("SMTPUTF8")?;
             }
             keyword::RET => {
