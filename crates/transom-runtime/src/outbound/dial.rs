@@ -46,6 +46,7 @@ pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, 
         Err(_) => return Err(unresolved()),
     };
     let mut last = unreachable_host("no host could be tried");
+    // [RFC 5321 §5.1-h] one address after the other, until one works.
     for host in &hosts {
         for address in &host.addresses {
             let address = SocketAddr::new(*address, host.port);

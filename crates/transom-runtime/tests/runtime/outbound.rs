@@ -97,6 +97,7 @@ async fn connection_lost_within_the_content_is_no_doubt() {
     stop(transport).await;
 }
 
+// [RFC 5321 §5.1-h] test
 #[tokio::test]
 async fn dead_host_gives_way_to_the_next_in_the_same_attempt() {
     let (events, mailbox) = (Events::default(), Mailbox::default());

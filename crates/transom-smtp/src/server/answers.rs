@@ -240,6 +240,7 @@ impl ServerSession {
             require_tls: offered.require_tls && self.tls,
             rrvs: offered.rrvs,
             etrn: offered.etrn,
+            // [RFC 5321 §3.5.2-c] where it is there.
             expn: offered.expn,
             xclient: list(&XCLIENT_ATTRIBUTES, offered.xclient),
             xforward: list(&XFORWARD_ATTRIBUTES, offered.xforward),
