@@ -104,6 +104,16 @@ fn vrfy_and_expn_claim_no_knowledge() {
     assert!(!reply.starts_with("250") && !reply.starts_with("251"), "{reply}");
 }
 
+// [RFC 5321 §3.5.2-c, §3.5.3-a] test
+#[test]
+fn expn_is_offered_where_it_is_there_and_claims_no_knowledge() {
+    let on = config().with_extensions(config().extensions.with_expn(true));
+    let mut listener = Listener::greeted(on);
+    let offered = listener.expect("EHLO client.example\r\n", "250-");
+    assert!(offered.lines().any(|line| line.split_at(4).1 == "EXPN"), "{offered}");
+    listener.expect("EXPN list\r\n", "252");
+}
+
 // [RFC 5321 §4.1.1-c, §4.1.1.9-a] test
 #[test]
 fn spaces_at_the_end_and_words_behind_noop_do_no_harm() {
