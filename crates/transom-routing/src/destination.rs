@@ -211,8 +211,8 @@ struct Exchanger {
     name: DomainName,
 }
 
-/// [RFC 5321 §5.1-a, §5.1-f, §5.1-i, §5.1-j] the MX records by preference, equal ones at random; without MX records the
-/// domain itself is its only exchanger.
+/// [RFC 5321 §5.1-a, §5.1-f, §5.1-i, §5.1-j] the MX records by preference, equal ones at random;
+/// without MX records the domain itself is its only exchanger.
 async fn exchangers(
     resolver: &dyn Resolver,
     domain: &DomainName,
@@ -283,8 +283,8 @@ async fn by_exchangers(
             Err(_) => {}
         }
     }
-    // [RFC 5321 §5.1-l, §5.1-m, §5.1-n] a host that finds itself in the list uses better ones alone, or mail would
-    // go in circles.
+    // [RFC 5321 §5.1-l, §5.1-m, §5.1-n] a host that finds itself in the list uses better ones
+    // alone, or mail would go in circles.
     hosts.retain(|host| own_preference.is_none_or(|own| host.preference < own));
     if !hosts.is_empty() {
         return Ok(hosts);

@@ -81,7 +81,8 @@ pub struct Capabilities {
 /// Largest value of a limit.
 const LIMIT_VALUE_MAX: u32 = 999_999;
 
-/// [RFC 9422 §4.1-a, §4.2-a] six digits at most, the first of them not 0. What needs more is not told.
+/// [RFC 9422 §4.1-a, §4.2-a] six digits at most, the first of them not 0. What needs more is not
+/// told.
 fn is_limit(value: u32) -> bool {
     (1..=LIMIT_VALUE_MAX).contains(&value)
 }

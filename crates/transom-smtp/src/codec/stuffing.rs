@@ -66,8 +66,8 @@ impl Stuffer {
     /// Ends the last line, where it is not ended, and then the data: by the final dot, or by
     /// nothing in chunks.
     pub fn finish(self, out: &mut Vec<u8>) {
-        // [RFC 5321 §4.1.1.4-a, §4.1.1.4-b] the CRLF before the final dot is the end of the last line, so no
-        // second one is added.
+        // [RFC 5321 §4.1.1.4-a, §4.1.1.4-b] the CRLF before the final dot is the end of the last
+        // line, so no second one is added.
         if !self.at_line_start {
             out.extend_from_slice(b"\r\n");
         }
