@@ -37,6 +37,8 @@
 //! |---|---|
 //! | RFC 5321 §4.5.4 | queueing, retrying, giving up |
 //! | RFC 3207, RFC 8314 §3 | STARTTLS both ways, implicit TLS for receiving |
+//! | RFC 2033 | LMTP for receiving |
+//! | PROXY protocol 1 and 2, Postfix's XCLIENT | front ends that speak for clients, when trusted |
 //! | RFC 7435 | opportunistic TLS: encrypted where possible, in the clear otherwise |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

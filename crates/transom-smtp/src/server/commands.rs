@@ -9,8 +9,10 @@ use crate::Protocol;
 use crate::codec::data::BareNewline;
 use crate::codec::{Argument, Command, CommandError, HelloName, InitialResponse};
 
-/// What browsers and scanners send to any port. None of them is a mail client.
-const FOREIGN_VERBS: [&str; 7] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
+/// What browsers and scanners send to any port, and balancers that nobody trusts. None of them is
+/// a mail client.
+const FOREIGN_VERBS: [&str; 8] =
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PROXY", "PUT"];
 
 impl ServerSession {
     /// One command line, or the wait for it.
