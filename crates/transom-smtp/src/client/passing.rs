@@ -51,7 +51,7 @@ impl<'a> Passing<'a> {
         passed.ret = self.pass(given.ret, offered.dsn, NotPassed::Dsn);
         // [RFC 4954 §5] told to any server that offers AUTH, logged in or not.
         // [RFC 4954 §5-d, §5-f] A server that we have logged in to must not take us for the one.
-        let submitter = given.auth.or(self.is_authenticated.then_some(Submitter::Unknown));
+        let submitter = given.auth.or_else(|| self.is_authenticated.then_some(Submitter::Unknown));
         passed.auth = self.pass(submitter, !offered.auth.is_empty(), NotPassed::Auth);
         let by = offered.deliver_by.is_some();
         passed.deliver_by = self.pass(given.deliver_by, by, NotPassed::DeliverBy);
