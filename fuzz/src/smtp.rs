@@ -7,7 +7,7 @@ use transom_smtp::Protocol;
 use transom_smtp::client::{ClientConfig, ClientEvent, ClientOutput, ClientSession, Transaction};
 use transom_smtp::codec::data::BareNewline;
 use transom_smtp::codec::reply::ReplyReader;
-use transom_smtp::codec::{Command, HelloName};
+use transom_smtp::codec::{Command, CommandRef, ExtensionRegistry, HelloName};
 use transom_smtp::sasl::{AuthOffer, Credentials, Nonce};
 use transom_smtp::server::{Close, Event, Extensions, Output, ServerConfig, ServerSession};
 use transom_types::{
@@ -21,7 +21,10 @@ const STEPS_MAX: usize = 200_000;
 
 /// A command line, without its line end.
 pub fn command(octets: &[u8]) {
-    let Ok(command) = Command::parse(octets) else { return };
+    let parsed = Command::parse(octets);
+    let in_place = CommandRef::parse(octets, &ExtensionRegistry::new());
+    assert_eq!(in_place.and_then(CommandRef::decode), parsed, "{}", octets.escape_ascii());
+    let Ok(command) = parsed else { return };
     let mut printed = Vec::new();
     command.write_to(&mut printed);
     let line = printed.strip_suffix(b"\r\n").unwrap_or_default();
