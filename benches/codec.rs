@@ -5,7 +5,8 @@
 //! and look for its end themselves. Ours checks each value that stands in the line as it will be
 //! used (mailbox, xtext, NOTIFY, ..), finds duplicates, and refuses bare CR, bare LF and NUL in
 //! content; theirs does what it does. Aim: at most 0.6 of its time a command, without allocation,
-//! and at least its rate for content. The table behind the groups has the ratios.
+//! and at least its rate for content, which ours hands out as pieces of the input (with the feature
+//! `simd`) and theirs as a copy. The table behind the groups has the ratios.
 #![allow(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
@@ -195,15 +196,15 @@ fn table() {
     );
     let (in_place, _) = least(300, 1, || _ = black_box(ours_in_place(black_box(&content))), || ());
     let rate = |nanoseconds: f64| content.len() as f64 / nanoseconds;
-    let aim = if rate(our) >= rate(their) { "met" } else { "missed" };
-    println!(
-        "DATA of 1 MiB, copied: transom {:.1} GB/s, smtp-proto {:.1} GB/s, ratio {:.2} (>= 1.0 \
-         {aim}); transom in place {:.1} GB/s",
-        rate(our),
-        rate(their),
-        rate(our) / rate(their),
-        rate(in_place)
-    );
+    println!("DATA of 1 MiB: smtp-proto {:.1} GB/s into a buffer, the one way it has", rate(their));
+    for (how, nanoseconds) in [("handed out in place", in_place), ("copied into a buffer", our)] {
+        let ratio = their / nanoseconds;
+        let aim = if ratio >= 1.0 { "met" } else { "missed" };
+        println!(
+            "  transom, {how}: {:.1} GB/s, ratio {ratio:.2} (>= 1.0 {aim})",
+            rate(nanoseconds)
+        );
+    }
 }
 
 fn main() {
