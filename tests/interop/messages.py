@@ -5,9 +5,10 @@ messages.py send --port PORT --recipient MAILBOX [--refused MAILBOX] [--count 20
 messages.py check --maildir DIR --recipient MAILBOX [--count 200] [--timeout 60]
 messages.py reports --maildir DIR --recipient MAILBOX [--count 200] [--timeout 60]
 
-Every tenth message also goes to the recipient that will be refused, if one is named; "reports"
-checks that one report about it came for each of these. Message n is the same on both sides. What arrives is compared octet by octet from the marker field
+Message n is the same on both sides. What arrives is compared octet by octet from the marker field
 on; what servers put above it is theirs. A Maildir has its own line ends, so CRLF counts as LF.
+Every tenth message also goes to the recipient that will be refused, if one is named; "reports"
+checks that for each of these one report about it came.
 """
 import argparse
 import email

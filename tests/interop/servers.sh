@@ -265,8 +265,8 @@ transport_start() {
     shift 2
     mkdir -p "$dir"
     # What it makes for want of a flag goes with the rest.
-    TMPDIR=$dir "$(transport_binary)" --listen "127.0.0.1:$port" --spool "$dir/spool" --log-dir "$dir/log" \
-        --no-samples "$@" >"$dir/transport.log" 2>&1 &
+    TMPDIR=$dir "$(transport_binary)" --listen "127.0.0.1:$port" --spool "$dir/spool" \
+        --log-dir "$dir/log" --no-samples "$@" >"$dir/transport.log" 2>&1 &
     echo $! >"$dir/transport.pid"
     wait_for_port "$port" || { tail -20 "$dir/transport.log"; return 1; }
 }
