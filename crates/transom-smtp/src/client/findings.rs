@@ -120,7 +120,7 @@ pub(super) fn refused(reason: RefusalReason) -> Outcome {
         RefusalReason::RecipientDomains => {
             deferred(5, 3, "too many domains for one session; goes with another one")
         }
-        // [RFC 8689 §5] 5.7.30 says that REQUIRETLS was needed.
+        // [RFC 8689 §5-b] 5.7.30 says that REQUIRETLS was needed.
         RefusalReason::RequireTls => {
             failed(no_mailbox, 7, 30, "the next host does not keep messages in TLS")
         }

@@ -103,6 +103,7 @@ impl AuthOffer {
     /// Whether the mechanism may be used at this moment, as far as TLS decides.
     pub(crate) fn may_use(&self, mechanism: &dyn ServerMechanism, is_secure: bool) -> bool {
         // [RFC 4954 §4-s, §9-b] what can be listened to waits for TLS.
+        // [RFC 5802 §9-a] SCRAM as well, unless somebody decided otherwise.
         is_secure
             || self.danger_offer_plaintext_auth_without_tls
             || (self.before_tls && !mechanism.reveals_secret())
