@@ -187,7 +187,7 @@ pub(super) fn fits_domains(
     if domains.contains(&host) {
         return true;
     }
-    // RFC 9422 §4.3: no more domains in a session than the server named.
+    // [RFC 9422 §4.3-a] no more domains in a session than the server named.
     let fits = domains.len() < usize::try_from(max).unwrap_or(usize::MAX);
     if fits {
         domains.push(host);

@@ -298,7 +298,7 @@ fn to(paths: &[&str]) -> Transaction {
     Transaction { recipients: (0..).zip(recipients).collect(), ..transaction(0) }
 }
 
-// RFC 9422 §4.3.
+// [RFC 9422 §4.3-a] test
 #[test]
 fn session_keeps_to_the_number_of_domains() {
     let mut peer = Peer::offering(&["LIMITS RCPTDOMAINMAX=2"]);
