@@ -205,7 +205,7 @@ fn assert_refused(peer: &Peer, run: &Run, reason: RefusalReason, code: &str, nam
     assert_eq!(run.close.as_ref().unwrap().reason, CloseReason::Quit);
 }
 
-// [RFC 8689 §2-a, §4.2.1-a] test
+// [RFC 8689 §2-a, §4.2.1-a, §5-b] test
 #[test]
 fn message_that_requires_tls_goes_in_tls_to_a_peer_that_keeps_it_there() {
     let wanted = || with(|t| t.parameters.require_tls = true);
