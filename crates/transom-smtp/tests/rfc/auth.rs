@@ -121,3 +121,14 @@ fn submitter_is_taken_before_any_login() {
     // Where AUTH is not offered its parameter is none.
     Listener::identified(config()).expect("MAIL FROM:<> AUTH=<>\r\n", "555");
 }
+
+// [RFC 5802 §9-a] test
+#[cfg(feature = "scram")]
+#[test]
+fn scram_waits_for_tls_unless_somebody_asks_for_it_before() {
+    let offer = AuthOffer::default().with_scram(&transom_types::Secret::new(*b"decoys"));
+    let channel = transom_smtp::sasl::Channel::default();
+    assert!(offer.names(false, &channel).is_empty());
+    assert_eq!(offer.names(true, &channel), ["SCRAM-SHA-256"]);
+    assert_eq!(offer.with_before_tls(true).names(false, &channel), ["SCRAM-SHA-256"]);
+}
