@@ -86,6 +86,7 @@ impl ReplyReader {
         if self.code.is_some_and(|first| first != code) {
             return Err(ParseReplyError::CodeChanged { line: number });
         }
+        // [RFC 6531 §3.7.4.1-a] UTF-8 is taken.
         let text = String::from_utf8_lossy(text);
         if self.code.replace(code).is_none() {
             self.enhanced = enhanced_prefix(&text).map(|(enhanced, _)| enhanced);
