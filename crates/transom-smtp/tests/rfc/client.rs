@@ -290,3 +290,18 @@ fn token_goes_out_in_tls_and_its_refusal_is_acknowledged() {
     talk.hear("535 5.7.8 no\r\n");
     assert_eq!(talk.close_reason(), &CloseReason::CredentialsRefused);
 }
+
+// [RFC 6531 §3.7.4.1-a] test
+#[test]
+fn mailbox_beyond_ascii_in_a_reply_is_taken() {
+    let mut talk = Talk::ready(&["SMTPUTF8", "8BITMIME"]);
+    talk.begin(transom_smtp::client::Transaction { utf8: true, ..message() });
+    talk.hear("250 x\r\n");
+    assert_eq!(talk.hear("251 will go to <\u{e4}@example.com>\r\n"), "DATA\r\n");
+    let mut talk = Talk::ready(&["SMTPUTF8", "8BITMIME"]);
+    talk.begin(transom_smtp::client::Transaction { utf8: true, ..message() });
+    talk.hear("250 x\r\n");
+    talk.hear("551 try <\u{e4}@example.com>\r\n");
+    let Outcome::Failed(status) = talk.outcome() else { panic!() };
+    assert!(status.reply.text().contains("\u{e4}@example.com"));
+}
