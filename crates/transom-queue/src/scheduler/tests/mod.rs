@@ -2,6 +2,7 @@
 
 mod against;
 mod model;
+mod turns;
 
 use std::time::{Duration, Instant};
 
