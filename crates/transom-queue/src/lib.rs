@@ -108,5 +108,6 @@ pub use settle::{
 };
 pub use spool::{
     Accept, AdminVerb, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested,
-    LoadedMessage, Op, RecoveryReport, Settled, Spool, SpoolHealth, StoreError, StoredMessage,
+    LatencyLevel, LoadedMessage, Op, POISON_ACTOR, Pressure, RecoveryReport, Settled, Spool,
+    SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
 };

@@ -54,6 +54,18 @@ pub trait Spool: fmt::Debug + Send + Sync + 'static {
     /// How the store is.
     fn health(&self) -> SpoolHealth;
 
+    /// Notes that code is about to work on a message which might bring the process down with it,
+    /// until the guard is dropped. A message that two runs in a row ended at is poison: it is
+    /// loaded suspended, and named in [`RecoveryReport::poison`]. Waiting for a peer is no work.
+    fn working(&self, _id: InternalMessageId, _stage: WorkStage) -> Work {
+        Work::default()
+    }
+
+    /// What the state of the store asks of those who bring mail in and take it out.
+    fn pressure(&self) -> Pressure {
+        Pressure::of(&self.health())
+    }
+
     /// Figures, of a store that keeps them.
     fn stats(&self) -> Option<Stats> {
         None
@@ -359,12 +371,65 @@ pub struct RecoveryReport {
     pub quarantined: Vec<String>,
     /// Messages with an Intent and no outcome.
     pub in_doubt: Vec<InternalMessageId>,
+    /// Messages that were worked on when two runs in a row ended: they are suspended now.
+    pub poison: Vec<InternalMessageId>,
     /// Whether the last run ended cleanly.
     pub clean: bool,
     /// Whether the machine itself went down, so that an Intent of the last second may be missing.
     pub power_cut: bool,
     /// How long it took.
     pub took: Duration,
+}
+
+/// Who suspended a message that is poison.
+pub const POISON_ACTOR: &str = "poison";
+
+/// What is done to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkStage {
+    /// Its content is read.
+    Parse,
+    /// It is categorized.
+    Categorize,
+    /// An agent has it.
+    Agent,
+}
+
+impl WorkStage {
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::Parse => 1,
+            Self::Categorize => 2,
+            Self::Agent => 3,
+        }
+    }
+}
+
+/// A message is being worked on until this is dropped.
+#[derive(Default)]
+pub struct Work {
+    end: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Work {
+    pub(crate) fn new(end: impl FnOnce() + Send + 'static) -> Self {
+        Self { end: Some(Box::new(end)) }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            end();
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work").finish_non_exhaustive()
+    }
 }
 
 /// How a store is.
@@ -394,6 +459,103 @@ pub enum DiskLevel {
     Medium,
     /// Free below min(4 %, 2 GiB): all senders are put off.
     High,
+    /// Nothing is free: what was kept back is being used to write outcomes down.
+    Critical,
+}
+
+/// How long the disk takes to make mail durable, with hysteresis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LatencyLevel {
+    /// As it should.
+    #[default]
+    Normal,
+    /// A quarter of a second and more: anonymous senders are slowed down.
+    Slow,
+    /// A second and more: all senders are put off.
+    Stalled,
+}
+
+/// What the store's state asks of those around it. They ask for it whenever they are about to do
+/// something, and obey.
+///
+/// ```
+/// use transom_queue::{DiskLevel, Pressure, SpoolHealth};
+///
+/// let full = Pressure::of(&SpoolHealth::Serving { level: DiskLevel::Medium });
+/// assert!(full.takes_mail(false).is_err() && full.takes_mail(true).is_ok());
+/// assert!(full.starts_attempts());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pressure {
+    /// Room on the disk.
+    pub disk: DiskLevel,
+    /// Speed of the disk.
+    pub latency: LatencyLevel,
+    /// Whether the outcome of an attempt can be written down. Without, a success would be lost, and
+    /// the message would be sent again.
+    pub recording: bool,
+    /// Whether the store takes anything at all.
+    pub serving: bool,
+}
+
+impl Pressure {
+    /// How long `MAIL FROM` waits for its reply under pressure.
+    const DELAY: Duration = Duration::from_secs(10);
+
+    /// Of a store that measures no latency and keeps no reserve.
+    pub fn of(health: &SpoolHealth) -> Self {
+        let (disk, serving) = match health {
+            SpoolHealth::Serving { level } => (*level, true),
+            SpoolHealth::Failed { .. } => (DiskLevel::Normal, false),
+        };
+        Self { disk, latency: LatencyLevel::Normal, recording: serving, serving }
+    }
+
+    /// Whether new connections are taken; else they are told `421 4.3.2`.
+    pub fn takes_connections(self) -> bool {
+        self.disk < DiskLevel::Critical
+    }
+
+    /// Whether a message may begin.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`] names the resource for a `452 4.3.1`; [`StoreError::Failed`] is a
+    /// `451 4.3.0`.
+    pub fn takes_mail(self, authenticated: bool) -> Result<(), StoreError> {
+        let disk_max = if authenticated { DiskLevel::Medium } else { DiskLevel::Normal };
+        if !self.serving {
+            Err(StoreError::Failed { reason: "it takes nothing any more".into() })
+        } else if self.disk > disk_max {
+            Err(StoreError::Full { resource: "disk space" })
+        } else if self.latency >= LatencyLevel::Stalled {
+            Err(StoreError::Full { resource: "disk latency" })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// How long `MAIL FROM` waits for its reply.
+    pub fn delay(self, authenticated: bool) -> Duration {
+        let slow = if authenticated {
+            self.disk >= DiskLevel::Medium
+        } else {
+            self.latency >= LatencyLevel::Slow
+        };
+        if slow { Self::DELAY } else { Duration::ZERO }
+    }
+
+    /// Whether attempts to deliver are begun.
+    pub fn starts_attempts(self) -> bool {
+        self.recording
+    }
+
+    /// Whether messages are put back to be categorized anew.
+    pub fn resubmits(self) -> bool {
+        self.serving && self.disk == DiskLevel::Normal
+    }
 }
 
 /// Why the store did not do it.

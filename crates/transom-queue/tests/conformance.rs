@@ -19,7 +19,8 @@ fn open(io: Arc<dyn SpoolIo>, options: SegLogOptions) -> Arc<dyn Spool> {
 
 #[test]
 fn segment_log_on_the_simulated_disk_keeps_the_contract() {
-    let options = || SegLogOptions::default().with_driver(Driver::Inline);
+    let options =
+        || SegLogOptions::default().with_reserve_octets(64 << 10).with_driver(Driver::Inline);
     let on = |fs: &SimFs| open(Arc::new(fs.clone()), options());
     conformance::check_durable(&|| SimFs::new(1), &on);
 }
@@ -31,6 +32,7 @@ fn segment_log_with_small_segments_keeps_the_contract() {
             .with_segment_octets(64 << 10)
             .with_batch_octets_max(16 << 10)
             .with_inline_octets_max(8 << 10)
+            .with_reserve_octets(64 << 10)
             .with_driver(Driver::Inline)
     };
     let on = |fs: &SimFs| open(Arc::new(fs.clone()), options());

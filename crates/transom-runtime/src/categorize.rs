@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc};
 use transom_queue::{
     Accepted, Committed, Deadlines, Durability, Enqueue, Fork, MessageState, Op, RecipientState,
-    RecoveredUnit, StoreError,
+    RecoveredUnit, StoreError, WorkStage,
 };
 use transom_routing::{Categorized, MessageFacts, categorize};
 use transom_tracking::{EventId, Source, TrackedRecipient, TrackingEvent};
@@ -81,6 +81,7 @@ pub(crate) async fn work(core: Arc<Core>, submission: Arc<Mutex<mpsc::Receiver<S
 
 /// Where the open recipients of a message go.
 fn route(core: &Core, submitted: &Submitted) -> Categorized {
+    let _work = core.spool.working(submitted.id, WorkStage::Categorize);
     let Submitted { message, state, .. } = submitted;
     let facts = MessageFacts::new(&message.envelope, message.facts.octets);
     let mut categorized = categorize(&core.config, &facts);

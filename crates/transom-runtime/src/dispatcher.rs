@@ -21,6 +21,9 @@ const BATCH: usize = 256;
 /// Wait where the scheduler has more to look at than one poll does.
 const SOON: Duration = Duration::from_millis(1);
 
+/// How soon a spool that could not record an outcome is asked again.
+const HELD_RETRY: Duration = Duration::from_secs(1);
+
 /// Suspensions, and as many removals, remembered for messages that are still on their way here:
 /// far more than anybody gives in the moment that takes.
 const EARLY_MAX: usize = 1024;
@@ -77,11 +80,12 @@ pub(crate) async fn run(
         free: HashMap::new(),
         early: HashSet::new(),
         removed: HashSet::new(),
+        held: false,
     };
     let mut batch = Vec::with_capacity(BATCH);
     let mut stopping = false;
     loop {
-        let wake = dispatcher.act().map(Into::into);
+        let wake = dispatcher.act_under_pressure().map(Into::into);
         if stopping && dispatcher.scheduler.inflight() == 0 {
             return;
         }
@@ -120,9 +124,28 @@ struct Dispatcher {
     early: HashSet<InternalMessageId>,
     /// Messages that were removed while they were still with the categorizer.
     removed: HashSet<InternalMessageId>,
+    /// No attempt begins, because its outcome could not be written down.
+    held: bool,
 }
 
 impl Dispatcher {
+    /// Does what the scheduler says, but begins no attempt while the spool cannot record its end.
+    fn act_under_pressure(&mut self) -> Option<Instant> {
+        let held = !self.core.spool.pressure().starts_attempts();
+        if std::mem::replace(&mut self.held, held) != held {
+            let stopped = self.core.stop.is_cancelled()
+                || self.core.delivery_suspended.load(Ordering::Relaxed);
+            if held {
+                self.scheduler.suspend_all();
+            } else if !stopped {
+                self.scheduler.resume_all();
+            }
+        }
+        let wake = self.act();
+        let again = self.core.clock.now().checked_add(HELD_RETRY).filter(|_| held);
+        again.into_iter().chain(wake).min()
+    }
+
     /// Does what the scheduler says; returns when to look again.
     fn act(&mut self) -> Option<Instant> {
         let now = self.core.clock.now();
@@ -204,7 +227,9 @@ impl Dispatcher {
             Request::ResumeAll if self.core.stop.is_cancelled() => {}
             Request::ResumeAll => {
                 self.core.delivery_suspended.store(false, Ordering::Relaxed);
-                self.scheduler.resume_all();
+                if !self.held {
+                    self.scheduler.resume_all();
+                }
             }
             Request::Queues(reply) => drop(reply.send(self.scheduler.queues())),
         }

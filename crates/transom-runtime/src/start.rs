@@ -12,8 +12,8 @@ use transom_agent::DeliveryAgent;
 use transom_connector::{CheckedConfiguration, ReceiveTls, SendDelivery};
 use transom_dns::{HickoryResolver, Resolver, Zone};
 use transom_queue::{
-    Durability, LoadedMessage, MemoryOptions, MemorySpool, Op, RecoveryReport, Scheduler,
-    SchedulerOptions, SegLog, SettlePolicy, Spool, StoreError, recover,
+    Durability, LoadedMessage, MemoryOptions, MemorySpool, Op, POISON_ACTOR, RecoveryReport,
+    Scheduler, SchedulerOptions, SegLog, SettlePolicy, Spool, StoreError, recover,
 };
 use transom_routing::LocalIdentity;
 use transom_tracking::{EventId, Source, TrackingEvent};
@@ -206,6 +206,11 @@ async fn load(
         core.emit(&load_event(core, &loaded));
         ops.extend(found.op);
         events.extend(found.events);
+        if loaded.state.suspended.as_deref() == Some(POISON_ACTOR) {
+            // Categorizing it may be what ends the process: it waits for an administrator.
+            events.push(poison_event(core, &loaded));
+            return;
+        }
         let submitted = Submitted {
             id: loaded.id,
             message: Arc::new(loaded.message),
@@ -251,6 +256,12 @@ async fn write_doubts(core: &Core, ops: Vec<Op>) -> Result<(), StoreError> {
         core.spool.commit(batch, Durability::Sync).await?;
     }
     Ok(())
+}
+
+fn poison_event(core: &Core, loaded: &LoadedMessage) -> TrackingEvent {
+    let mut event = load_event(core, loaded);
+    event.event = EventId::PoisonMessage;
+    event
 }
 
 fn load_event(core: &Core, loaded: &LoadedMessage) -> TrackingEvent {

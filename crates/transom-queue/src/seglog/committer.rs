@@ -16,14 +16,16 @@ use super::body::BodyId;
 use super::disk::disk_level;
 use super::frame::{Lsn, RecordType, Seed};
 use super::index::{Before, Changes, Segment};
+use super::latency::Latency;
 use super::options::Driver;
 use super::reclaim::CopyScan;
+use super::reserve::{make_reserve, no_space};
 use super::segment::{DATA_START, SegmentHeader, segment_path};
 use super::shared::{Counters, Group, Shared};
 use super::spare::{make_ahead, use_spare};
 use super::stage::{Stage, Staged};
 use super::void::{GroupFrames, Trouble, Unsynced};
-use crate::io::{OpenMode, SpoolFile, SpoolIo};
+use crate::io::{OpenMode, SpoolFile};
 use crate::spool::{BlobClaim, Committed, DiskLevel, StoreError};
 use crate::sync::{read_lock, write_lock};
 
@@ -33,6 +35,9 @@ const UNSYNCED_OCTETS_MAX: u64 = 64 << 10;
 const UNSYNCED_MAX: Duration = Duration::from_secs(1);
 /// How often the room on the disk is asked for.
 const SPACE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// There is no segment to write to.
+const NO_ROOM: StoreError = StoreError::Full { resource: "disk space" };
 
 /// Writes batches.
 #[derive(Debug)]
@@ -52,6 +57,7 @@ pub(super) struct Committer {
     /// A failed write was survived: the next one ends the log.
     pub(super) survived_one: bool,
     space_asked: Option<Duration>,
+    latency: Latency,
     pub(super) copying: Option<CopyScan>,
     /// Octets that may be copied forward for those that were appended.
     pub(super) credit: u64,
@@ -69,12 +75,21 @@ pub(super) struct Current {
     pub(super) synced: u64,
     /// Its whole space was written before.
     pub(super) ahead: bool,
+    /// How far it may grow.
+    pub(super) limit: u64,
 }
 
 impl Current {
-    fn new(file: Arc<dyn SpoolFile>, header: &SegmentHeader, spool: u128) -> Self {
-        let (segment, seed) = (header.segment, header.seed(spool));
-        Self { file, segment, seed, end: DATA_START, synced: DATA_START, ahead: false }
+    fn new(shared: &Shared, file: Arc<dyn SpoolFile>, header: &SegmentHeader) -> Self {
+        Self {
+            file,
+            segment: header.segment,
+            seed: header.seed(shared.spool),
+            end: DATA_START,
+            synced: DATA_START,
+            ahead: false,
+            limit: shared.options.segment_octets,
+        }
     }
 }
 
@@ -104,6 +119,7 @@ impl Committer {
             unsynced_since: None,
             survived_one: false,
             space_asked: None,
+            latency: Latency::default(),
             copying: None,
             credit: 0,
         };
@@ -160,6 +176,7 @@ impl Committer {
     }
 
     fn write_groups(&mut self, groups: Vec<Group>, octets: u64) {
+        let groups = self.without_refusable(groups);
         let rolled = self.make_room(octets);
         if let Err(error) = self.note_failure(rolled) {
             answer_all(groups.into_iter().map(|group| group.answer), &error);
@@ -199,6 +216,17 @@ impl Committer {
             Ok(()) => self.finish_batch(waiters, copied),
             Err(trouble) => self.rescue(&trouble, waiters),
         }
+    }
+
+    /// On a full disk what room was kept is for outcomes; mail from outside has to wait.
+    fn without_refusable(&self, groups: Vec<Group>) -> Vec<Group> {
+        if self.shared.level() < DiskLevel::Critical {
+            return groups;
+        }
+        let (refused, kept) = groups.into_iter().partition(|group| group.refusable);
+        let refused: Vec<Group> = refused;
+        answer_all(refused.into_iter().map(|group| group.answer), &NO_ROOM);
+        kept
     }
 
     /// Syncs what was written, unless nobody needs it now, and answers.
@@ -263,7 +291,9 @@ impl Committer {
         if self.current.synced == self.current.end {
             return Ok(());
         }
+        let began = self.shared.io.elapsed();
         let synced = self.current.file.fdatasync();
+        self.latency.note(self.shared.io.elapsed().saturating_sub(began));
         synced.map_err(|error| self.trouble("fdatasync", error))?;
         Counters::add(&self.shared.counters.fsyncs, 1);
         self.current.synced = self.current.end;
@@ -307,9 +337,15 @@ impl Committer {
     /// Goes on to a new segment when this one is full, or when the next one has its space written
     /// already and this one has not. No batch crosses a segment's end.
     fn make_room(&mut self, octets: u64) -> Result<(), StoreError> {
-        let full = self.current.end.saturating_add(octets) > self.shared.options.segment_octets;
+        let is_full = |current: &Current| current.end.saturating_add(octets) > current.limit;
         let better = !self.current.ahead && self.shared.spares.len() > 0;
-        if self.current.end > DATA_START && (full || better) { self.roll() } else { Ok(()) }
+        if self.current.end > DATA_START && (is_full(&self.current) || better) {
+            self.roll()?;
+        }
+        if self.shared.level() == DiskLevel::Critical && is_full(&self.current) {
+            return Err(NO_ROOM);
+        }
+        Ok(())
     }
 
     fn roll(&mut self) -> Result<(), StoreError> {
@@ -322,6 +358,7 @@ impl Committer {
         match self.begin_next() {
             // A passing want, and nothing was made: this segment grows until there are some.
             Err((_, error)) if no_descriptors(&error) => Ok(()),
+            Err((_, error)) if no_space(&error) => Err(NO_ROOM),
             begun => begun.map_err(|failed| self.shared.fail(cannot(&failed))),
         }
     }
@@ -335,8 +372,8 @@ impl Committer {
         let spare = self.shared.spares.take();
         let spare = spare.map(|spare| use_spare(io, spare, &header, spool)).transpose()?.flatten();
         let next = match spare {
-            None => create_segment(io, &header, spool)?,
-            Some(file) => Current { ahead: true, ..Current::new(file, &header, spool) },
+            None => begin_segment(&self.shared, &header)?,
+            Some(file) => Current { ahead: true, ..Current::new(&self.shared, file, &header) },
         };
         let begun = Segment::new(header.epoch, next.ahead);
         write_lock(&self.shared.index).segments.insert(header.segment, begun);
@@ -370,7 +407,9 @@ impl Committer {
             if level > DiskLevel::Normal {
                 self.shared.spares.drop_all(&*self.shared.io);
             }
+            make_reserve(&self.shared);
         }
+        self.shared.set_latency(self.latency.end_interval());
     }
 
     pub(super) fn next_header(&self, previous_end: u64) -> Option<SegmentHeader> {
@@ -383,10 +422,11 @@ impl Committer {
         })
     }
 
-    /// Any error of a write ends the log: what reached the disk is not known any more.
+    /// Any error of the file system ends the log: what reached the disk is not known any more.
     fn note_failure(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
         result.map_err(|error| match error {
-            StoreError::Failed { .. } => error,
+            // Nothing was written.
+            StoreError::Failed { .. } | StoreError::Full { .. } => error,
             other => self.shared.fail(other.to_string()),
         })
     }
@@ -406,20 +446,41 @@ pub(super) fn cannot((action, error): &Failed) -> String {
 }
 
 /// Makes a segment file: name durable, then its header. Gives what failed.
-pub(super) fn create_segment(
-    io: &dyn SpoolIo,
-    header: &SegmentHeader,
-    spool: u128,
-) -> Result<Current, Failed> {
+pub(super) fn create_segment(shared: &Shared, header: &SegmentHeader) -> Result<Current, Failed> {
+    let io = &*shared.io;
     let path = segment_path(header.segment);
     let at = |action: &str| format!("{action} {path}");
     let file = io.open(&path, OpenMode::CreateNew).map_err(|error| (at("create"), error))?;
     io.fsync_dir("log").map_err(|error| (at("fsync the folder of"), error))?;
-    let octets = header.encode(spool).unwrap_or_default();
-    file.write_all_at(0, &[io::IoSlice::new(&octets)])
-        .and_then(|()| file.fdatasync())
-        .map_err(|error| (at("write"), error))?;
-    Ok(Current::new(file, header, spool))
+    let octets = header.encode(shared.spool).unwrap_or_default();
+    let written = file.write_all_at(0, &[io::IoSlice::new(&octets)]);
+    if let Err(error) = written.and_then(|()| file.fdatasync()) {
+        if no_space(&error) {
+            // It is tried again when there is some.
+            drop(io.unlink(&path));
+        }
+        return Err((at("write"), error));
+    }
+    Ok(Current::new(shared, file, header))
+}
+
+/// Makes a segment file, or turns a reserve file into one when the disk is full.
+pub(super) fn begin_segment(shared: &Shared, header: &SegmentHeader) -> Result<Current, Failed> {
+    let full = match create_segment(shared, header) {
+        Err(failed) if no_space(&failed.1) => failed,
+        created => return created,
+    };
+    let (io, options) = (&*shared.io, &shared.options);
+    let limit = options.reserve_octets.min(options.segment_octets);
+    while let Some(reserve) = shared.reserve.take(io) {
+        if let Some(file) = use_spare(io, reserve, header, shared.spool)? {
+            shared.set_level(DiskLevel::Critical, 0);
+            return Ok(Current { limit, ..Current::new(shared, file, header) });
+        }
+    }
+    shared.set_level(DiskLevel::Critical, 0);
+    shared.out_of_room.store(true, Ordering::Relaxed);
+    Err(full)
 }
 
 pub(super) fn answer_durable(shared: &Shared, waiters: Vec<Waiter>) {

@@ -26,6 +26,7 @@ mod frame;
 mod index;
 mod ingest;
 mod judge;
+mod latency;
 mod options;
 mod outcome;
 mod parameters;
@@ -34,6 +35,7 @@ mod reader;
 mod reclaim;
 mod recovery;
 mod replay;
+mod reserve;
 mod scan;
 mod segment;
 mod shared;
@@ -42,6 +44,7 @@ mod stage;
 mod state;
 mod void;
 mod worker;
+mod working;
 
 #[cfg(test)]
 mod tests;
@@ -65,13 +68,14 @@ use self::index::{Entry, SharedPlace};
 use self::ingest::SegIngest;
 use self::reader::{DiskFrames, Frames, ReadError, Rebuilt, rebuild};
 use self::recovery::{Recovered, recover};
+use self::reserve::make_reserve;
 use self::shared::Shared;
 use self::stage::store_error;
 use crate::dir_io::DirIo;
 use crate::io::{LockGuard, SpoolIo};
 use crate::spool::{
-    Committed, Content, Durability, Ingest, LoadedMessage, Op, RecoveryReport, Spool, SpoolHealth,
-    StoreError, StoredMessage,
+    Committed, Content, Durability, Ingest, LoadedMessage, Op, Pressure, RecoveryReport, Spool,
+    SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
 };
 use crate::sync::{lock, read_lock};
 
@@ -104,6 +108,7 @@ impl SegLog {
             action: "start the committer's thread".into(),
             error,
         })?;
+        make_reserve(&shared);
         Ok(Self { shared, engine, report: Mutex::new(report), _guard: guard })
     }
 
@@ -248,7 +253,9 @@ impl Spool for SegLog {
             return Err(StoreError::Full { resource: "messages" });
         }
         // Levels are the caller's business: a report must find room where new mail does not.
-        if size_hint.is_some_and(|octets| octets > self.shared.free()) {
+        // A body is written twice where it is carried forward later.
+        let free = self.shared.free() / 3 * 2;
+        if size_hint.is_some_and(|octets| octets > free) {
             return Err(StoreError::Full { resource: "disk" });
         }
         Ok(Box::new(SegIngest::new(Arc::clone(&self.shared), size_hint)?))
@@ -303,6 +310,18 @@ impl Spool for SegLog {
 
     fn health(&self) -> SpoolHealth {
         self.shared.health()
+    }
+
+    fn working(&self, id: InternalMessageId, stage: WorkStage) -> Work {
+        let Some(slot) = self.shared.working.note(id, stage) else {
+            return Work::default();
+        };
+        let shared = Arc::clone(&self.shared);
+        Work::new(move || shared.working.clear(slot))
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.shared.pressure()
     }
 
     fn stats(&self) -> Option<Stats> {

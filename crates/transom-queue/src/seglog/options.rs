@@ -22,6 +22,9 @@ pub struct SegLogOptions {
     /// Most octets that wait in memory to be committed, bodies on their way in included
     /// (256 MiB). Beyond, [`Ingest::write`](crate::Ingest::write) waits.
     pub backlog_octets_max: u64,
+    /// Size of each of the two files that are kept for a full disk (8 MiB: outcomes of some tens of
+    /// thousands of recipients); 0 keeps none.
+    pub reserve_octets: u64,
     /// Most open messages (10,000,000: 400 MiB of index).
     pub messages_max: u64,
     /// Who writes.
@@ -36,6 +39,7 @@ impl Default for SegLogOptions {
             group_octets_max: 16 << 20,
             inline_octets_max: 256 << 10,
             backlog_octets_max: 256 << 20,
+            reserve_octets: 8 << 20,
             messages_max: 10_000_000,
             driver: Driver::Thread,
         }
@@ -71,6 +75,12 @@ impl SegLogOptions {
     #[must_use]
     pub fn with_backlog_octets_max(self, backlog_octets_max: u64) -> Self {
         Self { backlog_octets_max, ..self }
+    }
+
+    /// Sets [`reserve_octets`](Self::reserve_octets).
+    #[must_use]
+    pub fn with_reserve_octets(self, reserve_octets: u64) -> Self {
+        Self { reserve_octets, ..self }
     }
 
     /// Sets [`messages_max`](Self::messages_max).

@@ -32,7 +32,7 @@ pub(super) struct CopyScan {
 impl Committer {
     /// Copies a part of the oldest segment forward, if that is worth it. Gives the octets.
     pub(super) fn copy_forward(&mut self, stage: &mut Stage<'_>) -> u64 {
-        let high = self.shared.level() == DiskLevel::High;
+        let high = self.shared.level() >= DiskLevel::High;
         let limit = self.shared.options.batch_octets_max;
         let budget = if high { limit } else { self.credit.min(limit) };
         let Some(mut copying) = self.copying.take().or_else(|| self.begin_copy()) else {
@@ -69,6 +69,9 @@ impl Committer {
             let worth = log > index.live_octets.saturating_mul(2)
                 || self.shared.level() >= DiskLevel::Medium;
             let free = segment != self.current.segment && !state.kept && !state.is_dead();
+            // On a full disk only what is certain to fit.
+            let room = self.current.limit.saturating_sub(self.current.end);
+            let free = free && (self.shared.level() < DiskLevel::Critical || state.end <= room);
             (free && enough && worth).then_some((segment, *state))
         };
         let (segment, state) = segment?;

@@ -4,10 +4,12 @@
 use std::io;
 use std::sync::Arc;
 
+use transom_types::InternalMessageId;
+
 use super::batch::{Batch, Encoded};
 use super::boot::BootRecord;
 use super::cleanup::clean_up;
-use super::committer::{Committer, Current, create_segment};
+use super::committer::{Committer, Current, begin_segment};
 use super::format::{at, read_format, write_format};
 use super::frame::{Lsn, RecordType};
 use super::index::{Changes, Segment};
@@ -18,8 +20,10 @@ use super::segment::{DATA_START, SegmentHeader, machine_number, segment_number, 
 use super::shared::Shared;
 use super::spare::is_spare;
 use super::stage::Stage;
+use super::state::put_admin;
+use super::working::{Suspects, Working};
 use crate::io::{LockGuard, OpenMode, SpoolIo};
-use crate::spool::{RecoveryReport, StoreError};
+use crate::spool::{AdminVerb, POISON_ACTOR, RecoveryReport, StoreError};
 use crate::sync::write_lock;
 
 /// A log that was recovered.
@@ -70,9 +74,10 @@ pub(super) fn recover(
         power_cut: !clean && verdict.machine.is_some_and(|was| was != machine),
         ..RecoveryReport::default()
     };
-    let boot = Boot { io, options, spool, machine, clean };
+    let suspects = Suspects::read(&*io);
+    let boot = Boot { io, options, spool, machine, clean, suspects };
     let damage = replay.damage.clone();
-    let (shared, committer) = boot.write(&folder, &verdict, replay, tail)?;
+    let (shared, committer) = boot.write(&folder, &verdict, replay, tail, &mut report.poison)?;
     clean_up(&shared, &folder, &verdict, &damage, &mut report)
         .map_err(|(action, error)| at(&*shared.io, &action, error))?;
     report.took = shared.io.elapsed().saturating_sub(started);
@@ -92,11 +97,11 @@ fn make_folders(io: &dyn SpoolIo) -> Result<(), OpenError> {
         }
         if any { io.fsync_dir(parent) } else { Ok(()) }
     };
-    let top = ["log", "blob", "quarantine", "tmp"].map(String::from);
+    let top = ["log", "blob", "quarantine", "tmp", "reserve"].map(String::from);
     let blobs: Vec<String> = (0..=255).map(|number: u8| format!("{number:02x}")).collect();
     make("", &top).map_err(|error| at(io, "make its folders", error))?;
     make("blob", &blobs).map_err(|error| at(io, "make the folders in blob", error))?;
-    for folder in ["log", "quarantine", "tmp"] {
+    for folder in ["log", "quarantine", "tmp", "reserve"] {
         io.fsync_dir(folder).map_err(|error| at(io, &format!("fsync {folder}"), error))?;
     }
     Ok(())
@@ -175,6 +180,7 @@ struct Boot {
     spool: u128,
     machine: u64,
     clean: bool,
+    suspects: Suspects,
 }
 
 impl Boot {
@@ -185,8 +191,9 @@ impl Boot {
         verdict: &Verdict,
         replay: Replay,
         tail: Vec<CompleteBatch>,
+        poison: &mut Vec<InternalMessageId>,
     ) -> Result<(Arc<Shared>, Committer), OpenError> {
-        let Self { io, options, spool, machine, clean } = self;
+        let Self { io, options, spool, machine, clean, suspects } = self;
         let epochs = folder.segments.iter().map(|segment| segment.header.epoch);
         let epoch = epochs.max().unwrap_or(0).checked_add(1);
         let number = folder.highest.checked_add(1);
@@ -202,15 +209,18 @@ impl Boot {
         };
         let Replay { mut index, mut bodies, broken, .. } = replay;
         index.segments.retain(|segment, _| counting(verdict).any(|(named, _)| named == *segment));
-        let shared = Arc::new(Shared::new(Arc::clone(&io), options, (spool, epoch), index));
-        let current = create_segment(&*io, &header, spool);
+        let working = Working::begin(&*io, &suspects);
+        let shared = Shared::new(Arc::clone(&io), options, (spool, epoch), index, working);
+        let shared = Arc::new(shared);
+        let current = begin_segment(&shared, &header);
         let mut current = current.map_err(|(action, error)| at(&*io, &action, error))?;
         let mut changes = Changes::default();
         let batch = Batch::new(segment, current.seed, 1, DATA_START);
         let mut stage = Stage::new(&shared, batch, &mut changes);
         let staged = stage_boot(&mut stage, &record, |stage| {
             repair(stage, spool, &folder.segments, &verdict.limits, &broken);
-            tail.into_iter().try_for_each(|batch| write_again(stage, &mut bodies, batch))
+            tail.into_iter().try_for_each(|batch| write_again(stage, &mut bodies, batch))?;
+            suspend_poison(stage, &suspects, poison)
         });
         let batch = stage.batch;
         staged
@@ -247,6 +257,28 @@ fn stage_boot(
     stage.batch.push(boot, Lsn::default())?;
     rest(stage)?;
     stage.batch.close(DATA_START)
+}
+
+/// Messages that brought two runs down wait for an administrator from the first moment on.
+fn suspend_poison(
+    stage: &mut Stage<'_>,
+    suspects: &Suspects,
+    poison: &mut Vec<InternalMessageId>,
+) -> Result<(), StoreError> {
+    for id in suspects.poison() {
+        let Some(mut entry) = stage.entry(id) else {
+            continue;
+        };
+        let frame = Encoded::new(RecordType::Admin, id, None, |out| {
+            put_admin(out, AdminVerb::Suspend, POISON_ACTOR);
+            Ok(())
+        })?;
+        let (lsn, octets) = stage.batch.push(frame, entry.last)?;
+        entry.grow(lsn, octets);
+        stage.changes.put_entry(id, Some(entry));
+        poison.push(InternalMessageId(id));
+    }
+    Ok(())
 }
 
 fn write_boot(batch: &Batch, current: &mut Current) -> io::Result<()> {

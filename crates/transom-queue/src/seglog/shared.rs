@@ -1,7 +1,7 @@
 //! What the committer, the readers and those who hand work in have in common.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use futures::channel::oneshot;
@@ -10,10 +10,12 @@ use transom_types::InternalMessageId;
 use super::encode::EncodedOp;
 use super::index::Index;
 use super::options::{SegLogOptions, Stats};
+use super::reserve::Reserve;
 use super::spare::Spares;
 use super::worker::Worker;
+use super::working::Working;
 use crate::io::SpoolIo;
-use crate::spool::{Committed, DiskLevel, SpoolHealth, StoreError};
+use crate::spool::{Committed, DiskLevel, LatencyLevel, Pressure, SpoolHealth, StoreError};
 use crate::sync::{lock, read_lock};
 
 /// One log, as all its parts see it.
@@ -31,9 +33,14 @@ pub(super) struct Shared {
     pub(super) backlog: Backlog,
     /// For large bodies.
     pub(super) worker: Worker,
+    pub(super) working: Working,
     pub(super) spares: Spares,
     /// Writes them.
     pub(super) ahead: Worker,
+    pub(super) reserve: Reserve,
+    latency: Mutex<LatencyLevel>,
+    /// The last commit found no room, not even in the reserve.
+    pub(super) out_of_room: AtomicBool,
     health: Mutex<SpoolHealth>,
     /// Room on the disk when it was last asked for.
     free: AtomicU64,
@@ -83,9 +90,11 @@ impl Shared {
         options: SegLogOptions,
         (spool, epoch): (u128, u32),
         index: Index,
+        working: Working,
     ) -> Self {
         let worker = Worker::new(Arc::clone(&io), options.driver, "transom-blob");
         let ahead = Worker::new(Arc::clone(&io), options.driver, "transom-ahead");
+        let reserve = Reserve::find(&*io, options.reserve_octets);
         let backlog = Backlog::new(options.backlog_octets_max);
         Self {
             io,
@@ -98,8 +107,12 @@ impl Shared {
             counters: Counters::default(),
             backlog,
             worker,
+            working,
             spares: Spares::default(),
             ahead,
+            reserve,
+            latency: Mutex::default(),
+            out_of_room: AtomicBool::new(false),
             health: Mutex::new(SpoolHealth::Serving { level: DiskLevel::Normal }),
             free: AtomicU64::new(u64::MAX),
             next_id: AtomicU64::new(1),
@@ -144,11 +157,27 @@ impl Shared {
         }
     }
 
+    /// Critical is left only when the level that the room gives is below High.
     pub(super) fn set_level(&self, new: DiskLevel, free: u64) {
         self.free.store(free, Ordering::Relaxed);
-        if let SpoolHealth::Serving { level } = &mut *lock(&self.health) {
+        if let SpoolHealth::Serving { level } = &mut *lock(&self.health)
+            && (*level < DiskLevel::Critical || new < DiskLevel::High)
+        {
             *level = new;
         }
+        if new < DiskLevel::High {
+            self.out_of_room.store(false, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn set_latency(&self, level: LatencyLevel) {
+        *lock(&self.latency) = level;
+    }
+
+    pub(super) fn pressure(&self) -> Pressure {
+        let pressure = Pressure::of(&self.health());
+        let recording = pressure.recording && !self.out_of_room.load(Ordering::Relaxed);
+        Pressure { latency: *lock(&self.latency), recording, ..pressure }
     }
 
     pub(super) fn free(&self) -> u64 {

@@ -25,8 +25,8 @@ const ROOM: u64 = 4;
 /// A file that is ready to become a segment.
 #[derive(Debug)]
 pub(super) struct Spare {
-    path: String,
-    file: Arc<dyn SpoolFile>,
+    pub(super) path: String,
+    pub(super) file: Arc<dyn SpoolFile>,
 }
 
 /// The spares of a log.
@@ -58,7 +58,7 @@ impl Spares {
         lock(&self.state).closed = true;
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         lock(&self.state).closed
     }
 
@@ -107,7 +107,7 @@ pub(super) fn make_ahead(shared: &Arc<Shared>) {
     let for_job = Arc::clone(shared);
     shared.ahead.run(move |io| {
         let path = format!("log/ahead-{number}.free");
-        let made = write_zeros(&for_job, io, &path);
+        let made = write_zeros(&for_job, io, &path, for_job.options.segment_octets);
         let mut state = lock(&for_job.spares.state);
         state.making = false;
         match made {
@@ -122,12 +122,12 @@ pub(super) fn make_ahead(shared: &Arc<Shared>) {
 }
 
 /// The file, full of zeros; none where the log was closed meanwhile.
-fn write_zeros(
+pub(super) fn write_zeros(
     shared: &Shared,
     io: &dyn SpoolIo,
     path: &str,
+    octets: u64,
 ) -> io::Result<Option<Arc<dyn SpoolFile>>> {
-    let octets = shared.options.segment_octets;
     let file = io.open(path, OpenMode::CreateNew)?;
     let zeros = vec![0; usize::try_from(PIECE_OCTETS.min(octets)).unwrap_or(0)];
     let mut done = 0u64;
@@ -161,8 +161,10 @@ pub(super) fn use_spare(
         drop(io.unlink(&path));
         return Ok(None);
     }
+    let from = path.split_once('/').map_or("", |(folder, _)| folder);
     io.rename(&path, &target)
         .and_then(|()| io.fsync_dir("log"))
+        .and_then(|()| if from == "log" { Ok(()) } else { io.fsync_dir(from) })
         .map_err(|error| (format!("rename {path} to {target}"), error))?;
     Ok(Some(file))
 }

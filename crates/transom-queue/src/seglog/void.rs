@@ -16,6 +16,7 @@ use super::committer::{Committer, Waiter, answer_all, answer_durable, cannot, cr
 use super::frame::RecordType;
 use super::index::Segment;
 use super::replay::write_frame_again;
+use super::reserve::no_space;
 use super::shared::Counters;
 use super::stage::Stage;
 use crate::spool::StoreError;
@@ -51,6 +52,9 @@ impl Trouble {
 
     /// What those are told who may come again.
     fn refusal(&self) -> StoreError {
+        if no_space(&self.error) {
+            return StoreError::Full { resource: "disk space" };
+        }
         StoreError::Io { path: self.path.clone(), error: self.error.to_string() }
     }
 }
@@ -84,7 +88,8 @@ impl Committer {
     /// Voids what no sync covers and writes the kept commits again. Gives, for each kept commit of
     /// the last batch, its first frame's number there and its new position.
     fn void(&mut self, trouble: &Trouble) -> Result<HashMap<usize, u64>, StoreError> {
-        if std::mem::replace(&mut self.survived_one, true) {
+        // A full disk is no broken one.
+        if !no_space(&trouble.error) && std::mem::replace(&mut self.survived_one, true) {
             return Err(self.give_up(trouble));
         }
         let (segment, end) = (self.current.segment, self.current.synced);
@@ -148,7 +153,7 @@ impl Committer {
     pub(super) fn give_up(&mut self, trouble: &Trouble) -> StoreError {
         let failure = self.shared.fail(trouble.describe());
         if let Some(header) = self.next_header(self.current.synced) {
-            drop(create_segment(&*self.shared.io, &header, self.shared.spool));
+            drop(create_segment(&self.shared, &header));
         }
         failure
     }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | 1 to 16 | tests below |
 //! | 18: EIO, the file recycled later | in `recycling` |
-//! | 17: the reserve renamed while it was not durable, P | later, with the reserve |
+//! | 17: the reserve renamed while it was not durable, P | in `full_disk` |
 
 use transom_queue::testing::{CrashKind, Rng, sample_deferred, sample_delivered, sample_failed};
 use transom_queue::{AdminVerb, Durability, Settled, StoreError};

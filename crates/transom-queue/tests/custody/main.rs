@@ -13,6 +13,7 @@
 
 mod corruption;
 mod crash;
+mod full_disk;
 mod histories;
 mod ledger;
 mod machine;

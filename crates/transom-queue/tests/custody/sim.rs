@@ -15,6 +15,7 @@ pub(crate) fn options() -> SegLogOptions {
         .with_segment_octets(24 << 10)
         .with_batch_octets_max(8 << 10)
         .with_inline_octets_max(4 << 10)
+        .with_reserve_octets(20 << 10)
         .with_driver(Driver::Inline)
 }
 

@@ -18,6 +18,15 @@ pub(super) fn not_served() -> Reply {
     )
 }
 
+/// The disk is full.
+pub(super) fn no_room() -> Reply {
+    Reply::new(
+        ReplyCode::SERVICE_NOT_AVAILABLE,
+        EnhancedStatusCode::transient(3, 2),
+        "System not accepting network messages",
+    )
+}
+
 fn too_many() -> Reply {
     Reply::new(
         ReplyCode::SERVICE_NOT_AVAILABLE,

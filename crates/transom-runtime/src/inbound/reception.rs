@@ -13,8 +13,7 @@ use transom_connector::{
 };
 use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
 use transom_queue::{
-    Accept, Accepted, ContentFacts, DiskLevel, Durability, Ingest, Ingress, IngressKind, Op,
-    SpoolHealth, StoreError,
+    Accept, Accepted, ContentFacts, Durability, Ingest, Ingress, IngressKind, Op, StoreError,
 };
 use transom_smtp::sasl::{Question, Verdict};
 use transom_tracking::{EventId, Peer, Source, TrackedRecipient, TrackingEvent};
@@ -159,8 +158,12 @@ impl Reception {
         Answer::Accept
     }
 
-    pub(super) fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Answer {
-        if let Err(reply) = self.spool_takes_mail() {
+    pub(super) async fn mail(
+        &mut self,
+        reverse_path: ReversePath,
+        parameters: MailParameters,
+    ) -> Answer {
+        if let Err(reply) = self.spool_takes_mail().await {
             return Answer::Reply(reply);
         }
         if let Err(refusal) = self.core.config.accepts_sender(self.rights(), &reverse_path) {
@@ -175,14 +178,18 @@ impl Reception {
         Answer::Accept
     }
 
-    /// At level Medium anonymous senders are put off, at level High all.
-    fn spool_takes_mail(&self) -> Result<(), Reply> {
-        match self.core.spool.health() {
-            SpoolHealth::Serving { level: DiskLevel::Normal } => Ok(()),
-            SpoolHealth::Serving { level: DiskLevel::Medium } if self.principal.is_some() => Ok(()),
-            SpoolHealth::Serving { .. } => Err(out_of_room("disk space")),
-            _ => Err(local_error()),
+    /// The fuller and slower the disk, the fewer senders are taken, and the later.
+    async fn spool_takes_mail(&self) -> Result<(), Reply> {
+        let (pressure, authenticated) = (self.core.spool.pressure(), self.principal.is_some());
+        pressure.takes_mail(authenticated).map_err(|error| match error {
+            StoreError::Full { resource } => out_of_room(resource),
+            _ => local_error(),
+        })?;
+        let delay = pressure.delay(authenticated);
+        if !delay.is_zero() {
+            self.core.pause(delay).await;
         }
+        Ok(())
     }
 
     pub(super) async fn rcpt(

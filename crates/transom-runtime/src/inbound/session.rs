@@ -47,6 +47,9 @@ pub(super) async fn serve(
     unread: BytesMut,
 ) {
     let now = core.clock.now();
+    if !core.spool.pressure().takes_connections() {
+        return turn_away(&core, stream, &places::no_room()).await;
+    }
     let (connector, place) = match places.seat(&core.config, ends) {
         Ok(found) => found,
         Err(reply) => return turn_away(&core, stream, &reply).await,
@@ -243,7 +246,7 @@ impl Driver {
             Event::Xclient { attributes } => return self.speak_for(&attributes).await,
             Event::Hello { name, esmtp } => self.reception.hello(&name.to_string(), esmtp),
             Event::Mail { reverse_path, parameters } => {
-                self.reception.mail(reverse_path, parameters)
+                self.reception.mail(reverse_path, parameters).await
             }
             Event::Rcpt { forward_path, parameters } => {
                 self.reception.rcpt(forward_path, parameters).await

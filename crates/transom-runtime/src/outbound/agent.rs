@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use transom_agent::{ContentSource, DeliveryAgent, DeliveryItem, IdempotencyKey};
-use transom_queue::{Content, Dispatch, Durability};
+use transom_queue::{Content, Dispatch, Durability, WorkStage};
 use transom_types::{
     AttemptStage, EnhancedStatusCode, Outcome, RecipientResult, RemoteHost, Reply, ReplyCode,
     Status,
@@ -46,7 +46,9 @@ async fn attempt(core: &Core, dispatch: &Dispatch, at_hand: &AtHand) -> Vec<Reci
     if let Err(error) = written {
         return for_all(dispatch, &deferred(format!("the spool refused: {error}")));
     }
+    let work = core.spool.working(dispatch.message, WorkStage::Agent);
     let given = deliver(agent.as_ref(), dispatch, at_hand).await;
+    drop(work);
     complete(dispatch, &given)
 }
 

@@ -18,6 +18,7 @@ mod lmtp;
 mod outbound;
 mod panics;
 mod peer;
+mod pressure;
 mod profile;
 mod removal;
 mod retry;

@@ -3,6 +3,7 @@
 mod limits;
 mod records;
 mod unopened;
+mod working;
 
 use std::time::{Duration, SystemTime};
 
@@ -86,7 +87,10 @@ fn load(log: &SegLog) -> (Vec<LoadedMessage>, RecoveryReport) {
 }
 
 fn small() -> SegLogOptions {
-    SegLogOptions::default().with_segment_octets(64 << 10).with_driver(Driver::Inline)
+    SegLogOptions::default()
+        .with_segment_octets(64 << 10)
+        .with_reserve_octets(64 << 10)
+        .with_driver(Driver::Inline)
 }
 
 #[test]

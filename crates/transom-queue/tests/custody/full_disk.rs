@@ -1,0 +1,149 @@
+//! A disk without room: mail from outside waits, what has happened is written down.
+
+use transom_queue::io::Space;
+use transom_queue::testing::{CrashKind, sample_delivered};
+use transom_queue::{AdminVerb, DiskLevel, Durability, Pressure, StoreError};
+use transom_types::InternalMessageId;
+
+use crate::histories::{BOTH, accept, admin, crash_in_every_operation, settle};
+use crate::ledger::Refused;
+use crate::model::Step;
+use crate::sim::Sim;
+
+const GIB: u64 = 1 << 30;
+
+/// So many messages, each with a recipient; then no octet more fits on the disk.
+fn full(messages: u64) -> (Sim, Vec<InternalMessageId>) {
+    let mut sim = Sim::new(1);
+    let ids = (0..messages).map(|number| sim.commit(accept(3 * number, 1, 900)).accepted[0]);
+    let ids = ids.collect();
+    fill(&sim);
+    (sim, ids)
+}
+
+fn fill(sim: &Sim) {
+    sim.fs.set_space(Space { total: 100 * GIB, free: 0 });
+    sim.fs.set_octets_max(Some(sim.fs.octets()));
+}
+
+fn make_room(sim: &Sim) {
+    sim.fs.set_space(Space { total: 100 * GIB, free: 50 * GIB });
+    sim.fs.set_octets_max(None);
+}
+
+fn pressure(sim: &Sim) -> Pressure {
+    sim.store.as_ref().expect("a process").spool.pressure()
+}
+
+/// Fills what room the log has, until a message from outside is refused.
+fn until_refused(sim: &mut Sim) -> Refused {
+    for number in 0..40 {
+        if let Err(refused) =
+            sim.try_commit(&[accept(3_000 + 3 * number, 1, 1_500)], Durability::Sync)
+        {
+            sim.forget_refused();
+            return refused;
+        }
+    }
+    panic!("nothing was refused");
+}
+
+#[test]
+fn outcomes_are_written_down_when_the_disk_is_full_and_mail_is_refused() {
+    let (mut sim, ids) = full(20);
+    let refused = until_refused(&mut sim);
+    assert_eq!(refused.0, StoreError::Full { resource: "disk space" });
+    let now = pressure(&sim);
+    assert_eq!((now.disk, now.recording), (DiskLevel::Critical, true));
+    assert!(!now.takes_connections() && now.takes_mail(true).is_err() && now.starts_attempts());
+    for id in ids {
+        sim.commit(Step::Intent { id, recipients: vec![0] });
+        sim.commit(settle(id, 0, sample_delivered(1)));
+        let again = sim.try_commit(&[accept(9_000, 1, 100)], Durability::Sync);
+        assert_eq!(again.expect_err("full").0, StoreError::Full { resource: "disk space" });
+        sim.forget_refused();
+    }
+    sim.check_living();
+    make_room(&sim);
+    sim.commit(accept(9_003, 1, 100));
+    assert_eq!(pressure(&sim).disk, DiskLevel::Normal);
+    sim.crash(CrashKind::PowerCut);
+}
+
+#[test]
+fn attempts_end_when_the_reserve_is_used_up_and_go_on_when_there_is_room() {
+    let (mut sim, ids) = full(20);
+    until_refused(&mut sim);
+    let id = ids[0];
+    let mut commits = 0;
+    let refused = loop {
+        let step = admin(id, if commits % 2 == 0 { AdminVerb::Suspend } else { AdminVerb::Resume });
+        match sim.try_commit(&[step], Durability::Sync) {
+            Ok(_) => commits += 1,
+            Err(refused) => break refused,
+        }
+        assert!(commits < 1_000, "the reserve never ends");
+    };
+    assert_eq!(refused.0, StoreError::Full { resource: "disk space" });
+    sim.forget_refused();
+    assert!(!pressure(&sim).starts_attempts() && commits > 50, "{commits}");
+    assert!(!sim.is_failed());
+    sim.check_living();
+    make_room(&sim);
+    sim.commit(settle(id, 0, sample_delivered(1)));
+    assert!(pressure(&sim).starts_attempts());
+    // The reserve is there again.
+    sim.commit(accept(9_000, 1, 100));
+    for name in ["reserve/r0", "reserve/r1"] {
+        assert_eq!(sim.fs.content(name).map(|octets| octets.len()), Some(20 << 10), "{name}");
+    }
+    sim.crash(CrashKind::PowerCut);
+}
+
+#[test]
+fn start_on_a_full_disk_takes_from_the_reserve() {
+    for kind in BOTH {
+        let (mut sim, ids) = full(6);
+        sim.crash(kind);
+        fill(&sim);
+        sim.crash(kind);
+        assert_eq!(pressure(&sim).disk, DiskLevel::Critical);
+        sim.commit(settle(ids[0], 0, sample_delivered(1)));
+        sim.crash(CrashKind::PowerCut);
+    }
+}
+
+#[test]
+fn history_17_reserve_that_becomes_a_segment_survives_the_power_cut() {
+    let set_up = || {
+        // The reserve is made by the same life that uses it.
+        let mut sim = Sim::new(1);
+        let id = sim.commit(accept(0, 2, 900)).accepted[0];
+        (sim, id)
+    };
+    let act = |sim: &mut Sim, id| {
+        fill(sim);
+        let mut left = 6;
+        for number in 0.. {
+            if pressure(sim).disk == DiskLevel::Critical {
+                left -= 1;
+            }
+            if left == 0 {
+                break;
+            }
+            let verb = if number % 2 == 0 { AdminVerb::Suspend } else { AdminVerb::Resume };
+            let steps = [admin(id, verb), accept(3 * number + 3, 1, 700)];
+            sim.try_commit(&steps, Durability::Sync)?;
+        }
+        make_room(sim);
+        for number in 0..6 {
+            sim.try_commit(&[accept(3 * number + 300, 1, 700)], Durability::Sync)?;
+        }
+        Ok(())
+    };
+    crash_in_every_operation(&set_up, &BOTH, &act, &|sim| {
+        make_room(sim);
+        sim.commit(accept(900, 1, 500));
+        sim.crash(CrashKind::PowerCut);
+    });
+}
