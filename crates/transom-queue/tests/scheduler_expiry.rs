@@ -67,6 +67,20 @@ fn suspended_message_expires() {
 }
 
 #[test]
+fn message_that_expires_years_ahead_never_does() {
+    let now = some_instant();
+    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let expires_at = now + 24 * 365 * 50 * HOUR;
+    scheduler.enqueue(now, Enqueue { expires_at, ..enqueue(now, 1, "a.example") });
+    scheduler.suspend_message(now, InternalMessageId(1));
+    assert_eq!(scheduler.poll(now), SchedulerAction::Wait(None));
+    let late = now + 24 * 365 * HOUR;
+    assert_eq!(scheduler.poll(late), SchedulerAction::Wait(None));
+    scheduler.resume_message(late, InternalMessageId(1));
+    assert_eq!(start(&mut scheduler, late).message, InternalMessageId(1));
+}
+
+#[test]
 fn message_expires_while_all_is_suspended() {
     let now = some_instant();
     let mut scheduler = Scheduler::new(SchedulerOptions::default());

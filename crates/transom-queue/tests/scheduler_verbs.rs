@@ -103,3 +103,26 @@ fn drain_goes_step_by_step_and_leaves_what_is_under_way_or_suspended() {
     let there = scheduler.queue_of(&hop("b.example")).unwrap();
     assert_eq!(scheduler.queue(there).unwrap().message_count, 89);
 }
+
+#[test]
+fn queue_tells_what_came_and_went_in_the_last_minute() {
+    let now = some_instant();
+    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    for message in 0..10 {
+        scheduler.enqueue(now, enqueue(now, message, "a.example"));
+    }
+    for _ in 0..4 {
+        let dispatch = start(&mut scheduler, now);
+        scheduler.complete(now, dispatch.token, used());
+    }
+    // One that comes back is not done with.
+    let dispatch = start(&mut scheduler, now);
+    scheduler.complete(now, dispatch.token, deferred_now(&dispatch, now));
+    let view = scheduler.queue(dispatch.queue).unwrap();
+    assert_eq!((view.incoming_per_minute, view.outgoing_per_minute), (10, 4));
+    scheduler.suspend_all();
+    let later = now + Duration::from_mins(2);
+    assert!(matches!(scheduler.poll(later), SchedulerAction::Wait(_)));
+    let view = scheduler.queue(dispatch.queue).unwrap();
+    assert_eq!((view.incoming_per_minute, view.outgoing_per_minute), (0, 0));
+}

@@ -24,13 +24,21 @@ impl Tick {
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     begin: Option<Instant>,
+    last: Option<Instant>,
 }
 
 impl Clock {
     /// Takes in the time. The first one is where the count begins.
     pub(super) fn now(&mut self, now: Instant) -> Tick {
         let begin = *self.begin.get_or_insert(now);
+        self.last = self.last.max(Some(now));
         ticks(now.saturating_duration_since(begin))
+    }
+
+    /// The time that was heard last.
+    pub(super) fn last(&self) -> Tick {
+        let since = self.last.zip(self.begin).map(|(now, begin)| now.duration_since(begin));
+        ticks(since.unwrap_or_default())
     }
 
     /// The first tick that is not before `at`: what waits for it never comes early.

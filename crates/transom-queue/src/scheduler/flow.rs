@@ -146,22 +146,11 @@ struct Set {
     rings: [List<Ring>; Priority::ALL.len()],
     /// Attempts that each priority has left of this cycle.
     left: [u32; Priority::ALL.len()],
-    len: u32,
 }
 
 impl Rings {
     pub(super) fn new() -> Self {
         Self { main: Set::new(), capped: Set::new() }
-    }
-
-    /// Flows that take turns.
-    pub(super) fn len(&self) -> u32 {
-        self.main.len.saturating_add(self.capped.len)
-    }
-
-    /// Whether nobody wants a place but those who have their share.
-    pub(super) fn is_main_empty(&self) -> bool {
-        self.main.len == 0
     }
 
     /// The flow whose turn it is.
@@ -223,7 +212,6 @@ impl Set {
         Self {
             rings: std::array::from_fn(|_| List::new()),
             left: Priority::ALL.map(Priority::weight),
-            len: 0,
         }
     }
 
@@ -252,14 +240,12 @@ impl Set {
     fn push(&mut self, flows: &mut Slab<Flow>, index: u32, rank: usize) {
         if let Some(ring) = self.rings.get_mut(rank) {
             ring.push_back(flows, index);
-            self.len = self.len.saturating_add(1);
         }
     }
 
     fn remove(&mut self, flows: &mut Slab<Flow>, index: u32, rank: usize) {
         if let Some(ring) = self.rings.get_mut(rank) {
             ring.remove(flows, index);
-            self.len = self.len.saturating_sub(1);
         }
     }
 }

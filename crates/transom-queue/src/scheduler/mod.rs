@@ -97,7 +97,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use transom_types::NextHop;
 
 use clock::{Clock, Tick};
-use flow::{Flow, Rings, Seat};
+use flow::{Flow, Rings};
 use queue::Queue;
 use rate::Gate;
 use slab::Slab;
@@ -177,6 +177,10 @@ impl Scheduler {
         recipients.sort_unstable();
         recipients.dedup();
         if !recipients.is_empty() {
+            let tick = self.clock.now(now);
+            if let Some(queue) = self.queues.get_mut(queue) {
+                queue.incoming.count(tick);
+            }
             let expires_at = self.clock.not_before(enqueue.expires_at);
             let notice_at =
                 enqueue.delay_notice_at.map_or(Tick::NEVER, |at| self.clock.not_before(at));
@@ -211,28 +215,16 @@ impl Scheduler {
         }
     }
 
-    /// The next attempt for a connection of `queue` that has just become free. None when nothing
-    /// may start there, and when other queues wait for the last free places: a busy connection
-    /// keeps its place against them only as long as the turn of its queue lasts.
+    /// The next attempt for a connection of `queue` that has just become free. None when it is not
+    /// the turn of its queue; keep the connection for a moment, as the next
+    /// [`SchedulerAction::Start`] of the queue may be what it waits for.
     pub fn next_for(&mut self, now: Instant, queue: QueueId) -> Option<Dispatch> {
         let index = self.resolve(queue)?;
-        let mine = self.queues.get(index)?.flows;
-        if let Some(next) = self.rings.next()
-            && mine.contains(&Some(next))
-        {
-            return self.start(now);
-        }
-        let seated = |at: u32| self.flows.get(at).is_some_and(|flow| flow.seat != Seat::Parked);
-        let mut seats = mine.into_iter().flatten().filter(|at| seated(*at));
-        let flow = seats.next()?;
-        let capped = self.flows.get(flow)?.seat == Seat::Capped && !self.rings.is_main_empty();
-        let own = u32::try_from(seats.count().saturating_add(1)).unwrap_or(u32::MAX);
-        let others = self.rings.len().saturating_sub(own);
-        if capped || self.free_places() <= others {
+        let next = self.rings.next()?;
+        if self.flows.get(next)?.queue != index {
             return None;
         }
-        // There is a place for everybody: this one is at nobody's cost.
-        self.dispatch(now, flow)
+        self.start(now)
     }
 
     /// An attempt is over and its outcome durable. False when the token is not under way, so that
@@ -263,6 +255,11 @@ impl Scheduler {
         };
         let mut retries = completed.retries;
         retries.retain_mut(|(recipients, _)| take(recipients));
+        if retries.is_empty()
+            && let Some(queue) = self.queues.get_mut(queue)
+        {
+            queue.outgoing.count(self.clock.now(now));
+        }
         self.come_back(now, message, flow, attempts, retries);
         self.remove_unit(index);
         self.refresh(now, queue);

@@ -10,7 +10,7 @@ use super::action::{ConnectionResult, QueueId};
 use super::clock::Tick;
 use super::options::SchedulerOptions;
 use super::priority::Priority;
-use super::rate::Gate;
+use super::rate::{Gate, PerMinute};
 use super::slab::{Link, Linked};
 use super::wheel::{Alarm, SlotIndex, Timed};
 use super::window::Window;
@@ -34,6 +34,8 @@ pub(super) struct Queue {
     /// When it is dropped, if it stays empty.
     pub(super) idle_at: Tick,
     pub(super) gate: Option<Gate>,
+    pub(super) incoming: PerMinute,
+    pub(super) outgoing: PerMinute,
     pub(super) last_retry: Option<Instant>,
     /// Since when nothing got through; of a queue that does not fail, nothing.
     pub(super) stuck_since: Option<Instant>,
@@ -95,6 +97,8 @@ impl Queue {
             throttled_until: Tick::NEVER,
             idle_at: Tick::NEVER,
             gate,
+            incoming: PerMinute::default(),
+            outgoing: PerMinute::default(),
             last_retry: None,
             stuck_since: None,
             failures: 0,

@@ -1,8 +1,9 @@
-//! Rate limits: how many attempts of a destination may begin in a time.
+//! Rates: how many attempts of a destination may begin in a time, and how many messages came and
+//! went in the last minute.
 
 use std::time::{Duration, Instant};
 
-use super::clock::TICK;
+use super::clock::{TICK, Tick};
 
 /// How many attempts to one destination may begin in a time.
 ///
@@ -62,6 +63,44 @@ impl Gate {
     }
 }
 
+/// Ticks of a minute.
+const MINUTE: u32 = 60 * 16;
+
+/// Counts what happened in the last minute: what happened in the present one, and that part of the
+/// one before which is not a minute ago, as if it had been spread evenly.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PerMinute {
+    minute: u32,
+    before: u32,
+    present: u32,
+}
+
+impl PerMinute {
+    /// Something happens.
+    pub(super) fn count(&mut self, now: Tick) {
+        let minute = now.0 / MINUTE;
+        match minute.saturating_sub(self.minute) {
+            0 => {}
+            1 => (self.before, self.present) = (self.present, 0),
+            _ => (self.before, self.present) = (0, 0),
+        }
+        self.minute = self.minute.max(minute);
+        self.present = self.present.saturating_add(1);
+    }
+
+    pub(super) fn value(&self, now: Tick) -> u32 {
+        let (minute, part) = (now.0 / MINUTE, u64::from(now.0 % MINUTE));
+        let (before, present) = match minute.saturating_sub(self.minute) {
+            0 => (self.before, self.present),
+            1 => (self.present, 0),
+            _ => (0, 0),
+        };
+        let rest = u64::from(MINUTE).saturating_sub(part).saturating_mul(u64::from(before));
+        let rest = u32::try_from(rest / u64::from(MINUTE)).unwrap_or(u32::MAX);
+        present.saturating_add(rest)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -94,6 +133,22 @@ mod tests {
                 prop_assert!(count < share + burst.max(1) + 1, "{count} in {span:?}");
             }
         }
+    }
+
+    #[test]
+    fn steady_rate_is_counted_right_and_forgotten_after_two_minutes() {
+        let mut rate = PerMinute::default();
+        // One every two seconds for five minutes.
+        for event in 0..150 {
+            rate.count(Tick(event * 32));
+        }
+        let at = 150 * 32;
+        for later in 0..20 {
+            let found = rate.value(Tick(at + later));
+            assert!((28..=31).contains(&found), "{found}");
+        }
+        assert!(rate.value(Tick(at + MINUTE / 2)) <= 15);
+        assert_eq!(rate.value(Tick(at + 2 * MINUTE)), 0);
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub struct QueueView {
     pub deferred_count: u32,
     /// Those of them that were suspended.
     pub suspended_count: u32,
+    /// Messages that came in the last minute.
+    pub incoming_per_minute: u32,
+    /// Messages that were done with in the last minute. Exchange's `Velocity` is the difference.
+    pub outgoing_per_minute: u32,
     /// Attempts under way.
     pub inflight: u32,
     /// Attempts that may be under way at the same time.
@@ -147,6 +151,8 @@ impl Scheduler {
             message_counts: queue.flows.map(|at| flow(at).map_or(0, |flow| flow.members.len())),
             deferred_count: queue.units.saturating_sub(startable).saturating_sub(queue.inflight),
             suspended_count: queue.held,
+            incoming_per_minute: queue.incoming.value(self.clock.last()),
+            outgoing_per_minute: queue.outgoing.value(self.clock.last()),
             inflight: queue.inflight,
             window: queue.window.width(),
             retry_count: queue.failures,
