@@ -197,6 +197,12 @@ impl Active {
             Phase::Content { .. } | Phase::EndOfData if self.chunks_unanswered > 0 => {
                 self.on_chunk_reply(reply, remote)
             }
+            // Some servers refuse a content as soon as they find it too large. Whether a reply to
+            // its end would follow nobody knows.
+            Phase::Content { .. } if is_refusal(reply) => {
+                self.end_accepted(AttemptStage::Content, reply, remote);
+                Progress::Ended(After::Close)
+            }
             Phase::Content { .. } => Progress::Unasked,
             Phase::EndOfData => {
                 if reply.code().severity() == Severity::PositiveIntermediate {
@@ -432,6 +438,10 @@ impl Active {
             }
         }
     }
+}
+
+fn is_refusal(reply: &Reply) -> bool {
+    matches!(reply.code().severity(), Severity::TransientNegative | Severity::PermanentNegative)
 }
 
 /// [RFC 5321 §4.2-b] what the peer's words mean for a recipient is in their code alone.

@@ -97,7 +97,7 @@ pub enum CloseReason {
     /// The peer broke the protocol.
     PeerViolation(PeerViolation),
     /// [`quit`](super::ClientSession::quit) was called, the peer's MAILMAX is used up, or it is not
-    /// known how many replies an LMTP peer still owes.
+    /// known how many replies the peer still owes: it refused amid the content, or one in LMTP.
     Quit,
     /// The peer said 421, or refused us in its greeting or in its reply to EHLO or HELO.
     Refused,

@@ -68,6 +68,30 @@ fn connection_lost_while_content_is_sent_is_no_doubt() {
     assert_eq!(reason(session.poll(now, b"", &mut out).output), CloseReason::PeerClosed);
 }
 
+// Some servers say that a content is too large as soon as they know it.
+#[test]
+fn refusal_amid_the_content_is_the_verdict_and_no_dot_follows() {
+    for (reply, outcome, end) in [
+        ("552 5.3.4 too large\r\n", "failed", CloseReason::Quit),
+        ("452 4.3.1 disk full\r\n", "deferred", CloseReason::Quit),
+        ("250 2.0.0 ok\r\n", "deferred", CloseReason::PeerViolation(PeerViolation::UnaskedReply)),
+    ] {
+        let (mut session, now) = idle();
+        let mut out = Vec::new();
+        session.begin_transaction(transaction(1)).unwrap();
+        for input in ["", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+            let _ = session.poll(now, input.as_bytes(), &mut out);
+        }
+        session.write_content(b"half", &mut out).unwrap();
+        let output = session.poll(now, reply.as_bytes(), &mut out).output;
+        let ClientOutput::Event(ClientEvent::Done(results)) = output else { panic!("{output:?}") };
+        assert_eq!(results[0].outcome.name(), outcome, "{reply}");
+        assert!(session.end_content(now, &mut out).is_err());
+        assert_eq!(reason(session.poll(now, b"", &mut out).output), end, "{reply}");
+        assert!(out.ends_with(b"half"));
+    }
+}
+
 // [RFC 5321 §4.5.3.2.5-a] test
 #[test]
 fn content_has_its_own_time_out_for_each_piece() {
