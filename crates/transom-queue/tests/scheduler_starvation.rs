@@ -97,6 +97,24 @@ fn lower_priorities_get_their_share_beside_a_flood_of_urgent_mail() {
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [1600, 800, 400, 200, 100]);
 }
 
+#[test]
+fn connection_that_asks_for_more_does_not_serve_urgent_mail_alone() {
+    let now = some_instant();
+    let mut scheduler = Scheduler::new(SchedulerOptions::default().with_per_queue_max(1));
+    for message in 0..600 {
+        let priority = if message < 300 { Priority::High } else { Priority::Normal };
+        scheduler.enqueue(now, Enqueue { priority, ..enqueue(now, message, "a.example") });
+    }
+    let mut busy = start(&mut scheduler, now);
+    let mut normal = 0;
+    for _ in 0..120 {
+        scheduler.complete(now, busy.token, used());
+        busy = scheduler.next_for(now, busy.queue).expect("no other queue waits");
+        normal += u32::from(busy.message.0 >= 300);
+    }
+    assert!((36..=44).contains(&normal), "{normal} of 120, for a weight of 4 in 12");
+}
+
 /// Runs for `seconds` with sites that always have more to send; gives the attempts of each.
 fn attempts_of_sites(places: u32, seconds: u64, takes: &[u64]) -> Vec<f64> {
     let begin = some_instant();
