@@ -119,13 +119,7 @@ impl SpoolIo for DirIo {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
-            Err(TryLockError::WouldBlock) => {
-                let mut text = Vec::new();
-                let read = (&file).take(OWNER_OCTETS_MAX).read_to_end(&mut text);
-                let known = read.is_ok() && !text.is_empty();
-                let owner = if known { String::from_utf8_lossy(&text) } else { "a process".into() };
-                return Err(LockError::Held { owner: owner.replace(char::is_control, " ") });
-            }
+            Err(TryLockError::WouldBlock) => return Err(held(&file)),
         }
         file.set_len(0).map_err(LockError::Io)?;
         file.write_all(owner.as_bytes()).map_err(LockError::Io)?;
@@ -204,6 +198,27 @@ impl SpoolFile for DirFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
+}
+
+/// Takes the lock so that nobody else may write, and writes nothing. None where there is no file.
+pub(crate) fn lock_shared(path: &Path) -> Result<Option<File>, LockError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(LockError::Io)?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+        Err(TryLockError::WouldBlock) => Err(held(&file)),
+    }
+}
+
+fn held(file: &File) -> LockError {
+    let mut text = Vec::new();
+    let read = file.take(OWNER_OCTETS_MAX).read_to_end(&mut text);
+    let known = read.is_ok() && !text.is_empty();
+    let owner = if known { String::from_utf8_lossy(&text) } else { "a process".into() };
+    LockError::Held { owner: owner.replace(char::is_control, " ") }
 }
 
 /// The lock goes with the file.

@@ -101,7 +101,7 @@ pub use scheduler::{
     QueueId, QueueStatus, QueueView, RateLimit, Scheduler, SchedulerAction, SchedulerOptions,
     UnitStatus, UnitView, Waiting,
 };
-pub use seglog::{Driver, OpenError, SegLog, SegLogOptions, Stats};
+pub use seglog::{Checked, Damage, Driver, Inspection, OpenError, SegLog, SegLogOptions, Stats};
 pub use settle::{
     Cause, Deadlines, Recovered, RecoveredUnit, ReportDraft, ReportKind, ReportMessage,
     SettleInput, SettlePolicy, Settlement, Suppression, recover, settle,

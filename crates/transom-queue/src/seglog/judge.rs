@@ -249,7 +249,7 @@ impl Batches {
     }
 }
 
-fn is_body_whole(frame: &ScannedFrame, body: Option<&Bytes>) -> bool {
+pub(super) fn is_body_whole(frame: &ScannedFrame, body: Option<&Bytes>) -> bool {
     let Some(body) = body else {
         return true;
     };

@@ -25,6 +25,7 @@ mod format;
 mod frame;
 mod index;
 mod ingest;
+mod inspect;
 mod judge;
 mod latency;
 mod options;
@@ -57,6 +58,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use transom_types::InternalMessageId;
 
+pub use self::inspect::{Checked, Damage, Inspection};
 pub use self::options::{Driver, OpenError, SegLogOptions, Stats};
 
 use self::blob::BlobReader;

@@ -107,7 +107,7 @@ fn make_folders(io: &dyn SpoolIo) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn read_log(io: &dyn SpoolIo, spool: u128) -> Result<LogFolder, OpenError> {
+pub(super) fn read_log(io: &dyn SpoolIo, spool: u128) -> Result<LogFolder, OpenError> {
     let mut folder = LogFolder::default();
     let entries = io.list("log").map_err(|error| at(io, "list log", error))?;
     let mut numbers: Vec<u32> =
@@ -150,7 +150,7 @@ fn read_start(file: &dyn crate::io::SpoolFile) -> Vec<u8> {
 }
 
 /// The complete batches behind the marks of the last boot, and how many are not complete.
-fn read_tail(
+pub(super) fn read_tail(
     spool: u128,
     segments: &[SegmentFile],
     verdict: &Verdict,

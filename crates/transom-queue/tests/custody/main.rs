@@ -15,6 +15,7 @@ mod corruption;
 mod crash;
 mod full_disk;
 mod histories;
+mod inspection;
 mod ledger;
 mod machine;
 mod memory;

@@ -1,0 +1,150 @@
+//! [`Inspection`]: a spool that is only looked at.
+//!
+//! There is no second reader: recovery itself runs, on an [`overlay`] that keeps in memory what it
+//! writes. So the messages seen here are those that the next start would have.
+
+mod check;
+mod overlay;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use transom_types::InternalMessageId;
+
+pub use self::check::{Checked, Damage};
+
+use self::check::Check;
+use self::overlay::Overlay;
+use super::format::{at, read_format};
+use super::options::{Driver, OpenError, SegLogOptions};
+use super::{Read, SegLog};
+use crate::dir_io::{DirIo, lock_shared};
+use crate::io::SpoolIo;
+use crate::spool::{LoadedMessage, RecoveryReport, StoreError, StoredMessage};
+use crate::sync::{lock, read_lock};
+
+/// A spool as the next start would find it, with nothing changed on the disk: after a crash too,
+/// and as far as the octets verify.
+///
+/// ```
+/// use transom_queue::{Inspection, SegLog, SegLogOptions};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// # drop(SegLog::open_dir(path, SegLogOptions::default())?);
+///
+/// let spool = Inspection::open_dir(path)?;
+/// for id in spool.ids() {
+///     let message = spool.message(id)?;
+///     println!("{id} from {}", message.message.envelope.reverse_path);
+/// }
+/// let checked = spool.check(&mut |damage| println!("{damage}"))?;
+/// assert_eq!(checked.damages, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Inspection {
+    log: SegLog,
+    /// The disk itself.
+    io: Arc<dyn SpoolIo>,
+    spool: u128,
+    _lock: Option<File>,
+}
+
+impl Inspection {
+    /// Looks into the spool in the folder `path`. As long as this lives, no other process opens
+    /// the spool to change it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::InUse`] when another process has it, and all else that keeps a log from being
+    /// opened. Damage does not.
+    pub fn open_dir(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let spool = path.display().to_string();
+        let failed = |action: &str, error| OpenError::Io {
+            spool: spool.clone(),
+            action: action.to_owned(),
+            error,
+        };
+        // It would be made where it is missing.
+        std::fs::read_dir(path).map_err(|error| failed("list the folder", error))?;
+        let io = Arc::new(DirIo::open(path).map_err(|error| failed("open the folder", error))?);
+        // Before the lock: the folder of something else is told apart from a spool in use.
+        spool_number(&*io)?;
+        let lock = lock_shared(&path.join("LOCK"));
+        let lock = lock.map_err(|error| OpenError::from_lock(spool.clone(), error))?;
+        Ok(Self { _lock: lock, ..Self::open(io)? })
+    }
+
+    /// Looks into the spool on `io`, to which nobody may write meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_dir`](Self::open_dir), but for the lock.
+    pub fn open(io: Arc<dyn SpoolIo>) -> Result<Self, OpenError> {
+        let spool = spool_number(&*io)?;
+        let overlay = Overlay::new(Arc::clone(&io));
+        let options = SegLogOptions::default().with_driver(Driver::Inline).with_reserve_octets(0);
+        let log = SegLog::open(Arc::new(overlay), options)?;
+        Ok(Self { log, io, spool, _lock: None })
+    }
+
+    /// What recovery found; messages and recipients are not counted yet.
+    pub fn report(&self) -> RecoveryReport {
+        lock(&self.log.report).clone()
+    }
+
+    /// The open messages, oldest first, whether they can be read or not.
+    pub fn ids(&self) -> Vec<InternalMessageId> {
+        let index = read_lock(&self.log.shared.index);
+        let mut ids: Vec<_> = index.messages.keys().copied().map(InternalMessageId).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// A message without its content.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], of which [`StoreError::Damaged`] and [`StoreError::NotFound`] are about this
+    /// message alone.
+    pub fn message(&self, id: InternalMessageId) -> Result<LoadedMessage, StoreError> {
+        self.log.load_one(id.0)
+    }
+
+    /// A message with its content, which is read and verified piece by piece where it is large.
+    ///
+    /// # Errors
+    ///
+    /// As [`message`](Self::message).
+    pub fn open_message(&self, id: InternalMessageId) -> Result<StoredMessage, StoreError> {
+        let Read { rebuilt, content } = self.log.read(id, true)?;
+        let content = content.ok_or(StoreError::Unreachable("a message was read without body"))?;
+        let (message, state) = (Arc::new(rebuilt.accept.accepted), rebuilt.accept.state);
+        Ok(StoredMessage { id, message, state, content })
+    }
+
+    /// Reads and verifies everything: segments, batches, records, contents, and what they say of
+    /// each other. Each damage goes to `sink`.
+    ///
+    /// Two things leave no trace that could be missed: the newest segment, and the oldest where no
+    /// later record is about a message in it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Io`] when the system refuses to list or open something.
+    pub fn check(&self, sink: &mut dyn FnMut(&Damage)) -> Result<Checked, OpenError> {
+        Check::new(self, sink).run()
+    }
+}
+
+/// The spool's own number. A folder without is none.
+fn spool_number(io: &dyn SpoolIo) -> Result<u128, OpenError> {
+    let none = || {
+        let error = io::Error::new(io::ErrorKind::NotFound, "it is no spool, there is no FORMAT");
+        at(io, "look into it", error)
+    };
+    read_format(io)?.ok_or_else(none)
+}
