@@ -57,8 +57,11 @@
 //!
 //! # Errors and limits
 //!
-//! [`OpenError`] and [`StoreError`] name the thing that failed. After a failed write or sync the
-//! spool takes nothing more ([`SpoolHealth::Failed`]) and can still be read. Every limit is a field
+//! [`OpenError`] and [`StoreError`] name the thing that failed. After the first failed
+//! write or sync mail from outside is refused, all else is written once more in a new segment, and
+//! life goes on; after the second the spool takes nothing more ([`SpoolHealth::Failed`]) and can
+//! still be read. On a full disk outcomes go into a reserve; [`Spool::pressure`] says what else
+//! has to wait. Every limit is a field
 //! of [`SegLogOptions`], [`MemoryOptions`] or [`SchedulerOptions`] with its default and reason.
 //!
 //! # Features
@@ -108,6 +111,6 @@ pub use settle::{
 };
 pub use spool::{
     Accept, AdminVerb, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested,
-    LatencyLevel, LoadedMessage, Op, POISON_ACTOR, Pressure, RecoveryReport, Settled, Spool,
-    SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
+    LatencyLevel, LoadedMessage, Note, Op, POISON_ACTOR, Pressure, RecoveryReport, Settled,
+    Spool, SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
 };

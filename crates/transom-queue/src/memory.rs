@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use transom_types::InternalMessageId;
 use crate::message::{Accepted, MessageState};
 use crate::spool::{
     Accept, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested, IngestedBody,
-    LoadedMessage, Op, RecoveryReport, Spool, SpoolHealth, StoreError, StoredMessage,
+    LoadedMessage, Note, Op, RecoveryReport, Spool, SpoolHealth, StoreError, StoredMessage,
 };
 
 /// A store that keeps everything in memory and forgets it when it is dropped.
@@ -70,6 +71,7 @@ impl MemoryOptions {
 struct Store {
     position: u64,
     messages: BTreeMap<InternalMessageId, Entry>,
+    notes: BTreeMap<String, Note>,
 }
 
 #[derive(Clone, Debug)]
@@ -172,12 +174,19 @@ impl Spool for MemorySpool {
             spool: self,
             before: &store.messages,
             after: BTreeMap::new(),
+            notes: Vec::new(),
             committed: Committed::default(),
         };
         for op in ops {
             change.apply(op)?;
         }
-        let Change { after, mut committed, .. } = change;
+        let Change { after, mut committed, notes, .. } = change;
+        for note in notes {
+            match note.value {
+                Some(_) => store.notes.insert(note.key.clone(), note),
+                None => store.notes.remove(&note.key),
+            };
+        }
         for (id, entry) in after {
             match entry {
                 Some(entry) => store.messages.insert(id, entry),
@@ -219,6 +228,14 @@ impl Spool for MemorySpool {
         Ok(report)
     }
 
+    fn notes(&self, prefix: &str, now: SystemTime) -> Vec<Note> {
+        let mut store = self.store();
+        store.notes.retain(|_, note| !note.is_over(now));
+        let here = store.notes.range(prefix.to_owned()..).map(|(_, note)| note);
+        let here = here.take_while(|note| note.key.starts_with(prefix));
+        here.cloned().collect()
+    }
+
     fn health(&self) -> SpoolHealth {
         SpoolHealth::Serving { level: DiskLevel::Normal }
     }
@@ -232,6 +249,7 @@ struct Change<'s> {
     spool: &'s MemorySpool,
     before: &'s BTreeMap<InternalMessageId, Entry>,
     after: BTreeMap<InternalMessageId, Option<Entry>>,
+    notes: Vec<Note>,
     committed: Committed,
 }
 
@@ -250,6 +268,11 @@ impl Change<'_> {
                 let mut entry = self.entry(id)?;
                 entry.state.settle(&recipients, delay_notified)?;
                 self.put(id, entry);
+                Ok(())
+            }
+            Op::Note(note) => {
+                note.check()?;
+                self.notes.push(note);
                 Ok(())
             }
             Op::Admin { id, verb, actor } => {

@@ -54,6 +54,13 @@ pub trait Spool: fmt::Debug + Send + Sync + 'static {
     /// How the store is.
     fn health(&self) -> SpoolHealth;
 
+    /// The notes whose keys begin with `prefix`, in the order of their keys, without those whose
+    /// time is over at `now`: they may be forgotten from then on. A store that keeps no notes gives
+    /// none, and refuses [`Op::Note`].
+    fn notes(&self, _prefix: &str, _now: SystemTime) -> Vec<Note> {
+        Vec::new()
+    }
+
     /// Notes that code is about to work on a message which might bring the process down with it,
     /// until the guard is dropped. A message that two runs in a row ended at is poison: it is
     /// loaded suspended, and named in [`RecoveryReport::poison`]. Waiting for a peer is no work.
@@ -188,6 +195,46 @@ pub enum Op {
         /// Who does it.
         actor: String,
     },
+    /// Something that is kept for itself, in place of what had the same key.
+    Note(Note),
+}
+
+/// What outlives messages: an idempotency key, a receipt, the cursor of a reader, a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever keeps something")]
+pub struct Note {
+    /// Its name, at most [`Note::KEY_OCTETS_MAX`]. By convention `kind/name`, so that all of a kind
+    /// can be listed.
+    pub key: String,
+    /// What is kept, at most [`Note::VALUE_OCTETS_MAX`]; none removes the note.
+    pub value: Option<Bytes>,
+    /// When it may be forgotten; none is never.
+    pub until: Option<SystemTime>,
+}
+
+impl Note {
+    /// Longest key.
+    pub const KEY_OCTETS_MAX: usize = 1_024;
+    /// Largest value: notes are held in memory.
+    pub const VALUE_OCTETS_MAX: usize = 64 << 10;
+
+    /// Whether its time is over.
+    pub(crate) fn is_over(&self, now: SystemTime) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether it may be kept.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let count = |octets: usize| u64::try_from(octets).unwrap_or(u64::MAX);
+        let value = self.value.as_ref().map_or(0, Bytes::len);
+        let limits = [(self.key.len(), Self::KEY_OCTETS_MAX), (value, Self::VALUE_OCTETS_MAX)];
+        match limits.into_iter().find(|(octets, limit)| octets > limit) {
+            None => Ok(()),
+            Some((octets, limit)) => {
+                Err(StoreError::TooLarge { octets: count(octets), limit: count(limit) })
+            }
+        }
+    }
 }
 
 /// A new message.

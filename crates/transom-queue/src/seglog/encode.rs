@@ -9,11 +9,12 @@ use super::accept::{AcceptSummary, put_accept};
 use super::batch::Encoded;
 use super::body::{Body, BodyId, Place, block_crcs};
 use super::frame::RecordType;
+use super::notes::put_note;
 use super::shared::{Group, Shared};
 use super::state::{put_admin, put_categorized, put_intent, put_settle};
 use crate::message::IngressKind;
 use crate::spool::{
-    Accept, AdminVerb, BlobClaim, Committed, Durability, Fork, Ingested, IngestedBody, Op,
+    Accept, AdminVerb, BlobClaim, Committed, Durability, Fork, Ingested, IngestedBody, Note, Op,
     StoreError,
 };
 
@@ -34,6 +35,7 @@ pub(super) enum Effect {
     /// Places, and whether they end.
     Settle(Vec<(u32, bool)>),
     Admin(AdminVerb),
+    Note(Note),
 }
 
 impl fmt::Debug for Effect {
@@ -44,6 +46,7 @@ impl fmt::Debug for Effect {
             Self::Intent => "Intent",
             Self::Settle(_) => "Settle",
             Self::Admin(_) => "Admin",
+            Self::Note(_) => "Note",
         })
     }
 }
@@ -95,7 +98,19 @@ fn encode_op(shared: &Shared, op: Op) -> Result<EncodedOp, StoreError> {
             })?;
             Ok(EncodedOp { frame, effect: Effect::Admin(verb) })
         }
+        Op::Note(note) => {
+            note.check()?;
+            let frame = encode_note(&note)?;
+            Ok(EncodedOp { frame, effect: Effect::Note(note) })
+        }
     }
+}
+
+pub(super) fn encode_note(note: &Note) -> Result<Encoded, StoreError> {
+    Encoded::new(RecordType::Note, 0, None, |out| {
+        put_note(out, note);
+        Ok(())
+    })
 }
 
 fn encode_accept(accept: Accept) -> Result<EncodedOp, StoreError> {

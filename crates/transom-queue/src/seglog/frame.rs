@@ -52,9 +52,9 @@ pub(crate) enum RecordType {
     Outcome,
     Complete,
     Admin,
+    Note,
     BatchCommit,
-    /// Reserved: 9 is a note that outlives messages. 10 is free: the end of a failed segment is
-    /// voided by the header of the next one.
+    /// 10 is free: the end of a failed segment is voided by the header of the next one.
     Other(u8),
 }
 
@@ -69,6 +69,7 @@ impl RecordType {
             Self::Outcome => 6,
             Self::Complete => 7,
             Self::Admin => 8,
+            Self::Note => 9,
             Self::BatchCommit => 11,
             Self::Other(octet) => octet,
         }
@@ -84,6 +85,7 @@ impl RecordType {
             6 => Self::Outcome,
             7 => Self::Complete,
             8 => Self::Admin,
+            9 => Self::Note,
             11 => Self::BatchCommit,
             other => Self::Other(other),
         }

@@ -8,7 +8,9 @@ use hashbrown::HashMap;
 use super::accept::AcceptSummary;
 use super::body::{Body, BodyId, Place};
 use super::frame::Lsn;
+use super::notes::{Notes, StoredNote};
 use super::segment::DATA_START;
+use crate::spool::Note;
 
 /// Sizes are kept in units of this many octets.
 const UNIT_OCTETS: u64 = 64;
@@ -21,6 +23,7 @@ pub(super) struct Index {
     pub(super) messages: HashMap<u64, Entry>,
     /// Bodies that are shared or lie in files. All others lie in the first record of their message.
     pub(super) bodies: HashMap<BodyId, SharedBody>,
+    pub(super) notes: Notes<StoredNote>,
     pub(super) segments: BTreeMap<u32, Segment>,
     /// Octets of records and bodies that count.
     pub(super) live_octets: u64,
@@ -40,6 +43,8 @@ pub(super) struct Segment {
     pub(super) messages: u64,
     /// Shared bodies that lie here.
     pub(super) bodies: u64,
+    /// Notes that lie here.
+    pub(super) notes: u64,
     /// It holds damage that could not be set aside: it stays.
     pub(super) kept: bool,
     /// A write to it failed: its file is never written again.
@@ -55,7 +60,7 @@ impl Segment {
     /// Whether nothing in it counts. Holds for the oldest segment only: an older one would have
     /// the first records of messages that go on here.
     pub(super) fn is_dead(&self) -> bool {
-        self.messages == 0 && self.bodies == 0
+        self.messages == 0 && self.bodies == 0 && self.notes == 0
     }
 }
 
@@ -199,6 +204,7 @@ fn bit(place: u32) -> u32 {
 pub(super) struct Changes {
     entries: HashMap<u64, Option<Entry>>,
     bodies: HashMap<BodyId, Option<SharedBody>>,
+    notes: Notes<Option<StoredNote>>,
     undo: Vec<Undo>,
 }
 
@@ -208,6 +214,7 @@ pub(super) struct Changes {
 enum Undo {
     Entry(u64, Option<Option<Entry>>),
     Body(BodyId, Option<Option<SharedBody>>),
+    Note(String, Option<Option<StoredNote>>),
 }
 
 impl Changes {
@@ -222,6 +229,8 @@ impl Changes {
             match undo {
                 Undo::Entry(id, before) => restore(&mut self.entries, id, before),
                 Undo::Body(id, before) => restore(&mut self.bodies, id, before),
+                Undo::Note(key, Some(before)) => drop(self.notes.insert(key, before)),
+                Undo::Note(key, None) => drop(self.notes.remove(&key)),
             }
         }
     }
@@ -243,6 +252,25 @@ impl Changes {
     pub(super) fn put_entry(&mut self, id: u64, entry: Option<Entry>) {
         let before = self.entries.insert(id, entry);
         self.undo.push(Undo::Entry(id, before));
+    }
+
+    pub(super) fn note<'i>(&'i self, index: &'i Index, key: &str) -> Option<&'i StoredNote> {
+        match self.notes.get(key) {
+            Some(changed) => changed.as_ref(),
+            None => index.notes.get(key),
+        }
+    }
+
+    /// A note that stands in a record now, or one that is removed.
+    pub(super) fn put_note(&mut self, (lsn, octets): (Lsn, u64), note: Note) {
+        let key = note.key.clone();
+        let stored = note.value.is_some().then_some(StoredNote { lsn, octets, note });
+        self.put_stored_note(key, stored);
+    }
+
+    pub(super) fn put_stored_note(&mut self, key: String, stored: Option<StoredNote>) {
+        let before = self.notes.insert(key.clone(), stored);
+        self.undo.push(Undo::Note(key, before));
     }
 
     fn put_body(&mut self, id: BodyId, body: Option<SharedBody>) {
@@ -336,12 +364,14 @@ impl Changes {
 pub(super) struct Before {
     entries: HashMap<u64, Option<Entry>>,
     bodies: HashMap<BodyId, Option<SharedBody>>,
+    notes: Notes<Option<StoredNote>>,
 }
 
 impl Before {
     /// The changes that take all of them back.
     pub(super) fn into_changes(self) -> Changes {
-        Changes { entries: self.entries, bodies: self.bodies, undo: Vec::new() }
+        let Self { entries, bodies, notes } = self;
+        Changes { entries, bodies, notes, undo: Vec::new() }
     }
 }
 
@@ -361,6 +391,10 @@ impl Index {
         }
         for id in changes.bodies.keys() {
             before.bodies.entry(*id).or_insert_with(|| self.bodies.get(id).cloned());
+        }
+        for key in changes.notes.keys() {
+            let now = || self.notes.get(key).cloned();
+            before.notes.entry(key.clone()).or_insert_with(now);
         }
     }
 
@@ -396,7 +430,26 @@ impl Index {
                 }
             }
         }
+        for (key, note) in std::mem::take(&mut changes.notes) {
+            if let Some(note) = &note {
+                self.count_note(note, true);
+            }
+            let before = match note {
+                Some(note) => self.notes.insert(key, note),
+                None => self.notes.remove(&key),
+            };
+            if let Some(before) = before {
+                self.count_note(&before, false);
+            }
+        }
         freed
+    }
+
+    fn count_note(&mut self, note: &StoredNote, more: bool) {
+        step(&mut self.live_octets, note.octets, more);
+        if let Some(segment) = self.segments.get_mut(&note.lsn.segment()) {
+            step(&mut segment.notes, 1, more);
+        }
     }
 
     fn count_message(&mut self, entry: &Entry, more: bool) {

@@ -28,6 +28,7 @@ mod ingest;
 mod inspect;
 mod judge;
 mod latency;
+mod notes;
 mod options;
 mod outcome;
 mod parameters;
@@ -54,6 +55,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use transom_types::InternalMessageId;
@@ -76,8 +78,8 @@ use self::stage::store_error;
 use crate::dir_io::DirIo;
 use crate::io::{LockGuard, SpoolIo};
 use crate::spool::{
-    Committed, Content, Durability, Ingest, LoadedMessage, Op, Pressure, RecoveryReport, Spool,
-    SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
+    Committed, Content, Durability, Ingest, LoadedMessage, Note, Op, Pressure, RecoveryReport,
+    Spool, SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
 };
 use crate::sync::{lock, read_lock};
 
@@ -312,6 +314,11 @@ impl Spool for SegLog {
 
     fn health(&self) -> SpoolHealth {
         self.shared.health()
+    }
+
+    fn notes(&self, prefix: &str, now: SystemTime) -> Vec<Note> {
+        self.shared.see_time(now);
+        notes::find(&read_lock(&self.shared.index).notes, prefix, now)
     }
 
     fn working(&self, id: InternalMessageId, stage: WorkStage) -> Work {

@@ -27,6 +27,8 @@ pub struct SegLogOptions {
     pub reserve_octets: u64,
     /// Most open messages (10,000,000: 400 MiB of index).
     pub messages_max: u64,
+    /// Most notes (1,000,000: they are held in memory).
+    pub notes_max: u64,
     /// Who writes.
     pub driver: Driver,
 }
@@ -41,6 +43,7 @@ impl Default for SegLogOptions {
             backlog_octets_max: 256 << 20,
             reserve_octets: 8 << 20,
             messages_max: 10_000_000,
+            notes_max: 1_000_000,
             driver: Driver::Thread,
         }
     }
@@ -87,6 +90,12 @@ impl SegLogOptions {
     #[must_use]
     pub fn with_messages_max(self, messages_max: u64) -> Self {
         Self { messages_max, ..self }
+    }
+
+    /// Sets [`notes_max`](Self::notes_max).
+    #[must_use]
+    pub fn with_notes_max(self, notes_max: u64) -> Self {
+        Self { notes_max, ..self }
     }
 
     /// Sets [`driver`](Self::driver).

@@ -3,8 +3,10 @@
 use super::accept::read_summary;
 use super::body::BodyId;
 use super::committer::Committer;
+use super::encode::encode_note;
 use super::frame::{Header, Lsn, RecordType, Seed};
 use super::index::{Index, Segment, SharedPlace};
+use super::notes::{StoredNote, read_note};
 use super::quarantine::{Why, move_segment};
 use super::reader::{ReadError, Rebuilt};
 use super::scan::{Scan, Scanned, ScannedFrame};
@@ -165,6 +167,10 @@ impl Committer {
             for id in &lost {
                 self.changes.remove(&index, *id);
             }
+            let notes = index.notes.iter();
+            for (key, _) in notes.filter(|(_, stored)| stored.lsn.segment() == segment) {
+                self.changes.put_stored_note(key.clone(), None);
+            }
         }
         self.merge();
         let mut index = write_lock(&self.shared.index);
@@ -192,6 +198,9 @@ fn bodies_in(index: &Index, segment: u32) -> Vec<BodyId> {
 /// each if it still counts.
 fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame, unopened: &mut bool) -> u64 {
     let Header { kind, id, lsn, .. } = frame.header;
+    if kind == RecordType::Note {
+        return copy_note(stage, frame);
+    }
     let Some(summary) = read_summary(&frame.record).ok().filter(|_| kind == RecordType::Accept)
     else {
         return 0;
@@ -217,6 +226,29 @@ fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame, unopened: &mut bool) 
         copied = copied.saturating_add(copy(stage, carrier));
     }
     copied
+}
+
+/// Writes a note anew, unless it was replaced or its time is over.
+fn copy_note(stage: &mut Stage<'_>, frame: &ScannedFrame) -> u64 {
+    let Ok(note) = read_note(&frame.record) else {
+        return 0;
+    };
+    let here = |stored: &&StoredNote| stored.lsn == frame.header.lsn;
+    let counts = stage
+        .with_index(|index, changes| changes.note(index, &note.key).as_ref().is_some_and(here));
+    if !counts {
+        return 0;
+    }
+    if note.is_over(stage.shared.time()) {
+        stage.changes.put_stored_note(note.key, None);
+        return 0;
+    }
+    let placed = encode_note(&note).and_then(|encoded| stage.batch.push(encoded, Lsn::default()));
+    let Ok(place) = placed else {
+        return 0;
+    };
+    stage.changes.put_note(place, note);
+    place.1
 }
 
 /// Writes one message anew. Its body goes with it where it stands in the segment to be freed, or

@@ -11,6 +11,7 @@ use super::fields::Malformed;
 use super::frame::{Header, Lsn, RecordType};
 use super::index::{Changes, Entry, Index, Segment};
 use super::judge::{CompleteBatch, SegmentFile, Verdict};
+use super::notes::read_note;
 use super::quarantine::Why;
 use super::reader::{Frame, FrameBody, ReadError};
 use super::scan::Scanned;
@@ -88,6 +89,7 @@ impl Replay {
         match header.kind {
             RecordType::Accept => self.accept(header, record)?,
             RecordType::Complete => self.changes.remove(&self.index, id),
+            RecordType::Note => self.changes.put_note((header.lsn, octets), read_note(record)?),
             RecordType::Intent
             | RecordType::Outcome
             | RecordType::Admin
@@ -295,6 +297,15 @@ pub(super) fn write_frame_again(
         note_body(bodies, stage.changes, &index, (&summary, lsn));
         drop(index);
         return end_if_complete(stage, id);
+    }
+    if kind == RecordType::Note {
+        let Ok(note) = read_note(&record) else {
+            return Ok(());
+        };
+        let frame = Encoded::from_record(kind, id, &record, None)?;
+        let place = stage.batch.push(frame, Lsn::default())?;
+        stage.changes.put_note(place, note);
+        return Ok(());
     }
     let Some(mut entry) = stage.entry(id) else {
         return Ok(());

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::time::SystemTime;
 
 use futures::channel::oneshot;
 use transom_types::InternalMessageId;
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     latency: Mutex<LatencyLevel>,
     /// The last commit found no room, not even in the reserve.
     pub(super) out_of_room: AtomicBool,
+    /// The latest time that somebody asked for notes with.
+    time: Mutex<SystemTime>,
     health: Mutex<SpoolHealth>,
     /// Room on the disk when it was last asked for.
     free: AtomicU64,
@@ -113,6 +116,7 @@ impl Shared {
             reserve,
             latency: Mutex::default(),
             out_of_room: AtomicBool::new(false),
+            time: Mutex::new(SystemTime::UNIX_EPOCH),
             health: Mutex::new(SpoolHealth::Serving { level: DiskLevel::Normal }),
             free: AtomicU64::new(u64::MAX),
             next_id: AtomicU64::new(1),
@@ -126,6 +130,15 @@ impl Shared {
             return Err(StoreError::Full { resource: "message ids of this run" });
         }
         Ok(InternalMessageId(u64::from(self.epoch) << 32 | number))
+    }
+
+    pub(super) fn see_time(&self, now: SystemTime) {
+        let mut time = lock(&self.time);
+        *time = now.max(*time);
+    }
+
+    pub(super) fn time(&self) -> SystemTime {
+        *lock(&self.time)
     }
 
     pub(super) fn health(&self) -> SpoolHealth {

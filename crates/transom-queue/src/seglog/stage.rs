@@ -11,7 +11,7 @@ use super::frame::{Lsn, RecordType};
 use super::index::{Changes, Entry, Index, SharedPlace};
 use super::reader::{DiskFrames, FrameBody, Frames, ReadError, Rebuilt, rebuild};
 use super::shared::Shared;
-use crate::spool::{AdminVerb, BlobClaim, Committed, Fork, StoreError};
+use crate::spool::{AdminVerb, BlobClaim, Committed, Fork, Note, StoreError};
 use crate::sync::read_lock;
 
 const FOREIGN_BODY: StoreError =
@@ -86,6 +86,7 @@ impl<'s> Stage<'s> {
                 }
                 Ok(())
             })?,
+            Effect::Note(note) => self.note(frame, note, staged)?,
             Effect::Admin(verb) => self.change(frame, staged, |entry| {
                 if verb == AdminVerb::Remove {
                     entry.close_all();
@@ -94,6 +95,20 @@ impl<'s> Stage<'s> {
             })?,
         }
         self.complete(id, staged)
+    }
+
+    fn note(&mut self, frame: Encoded, note: Note, staged: &mut Staged) -> Result<(), StoreError> {
+        let count = self.with_index(|index, changes| {
+            let known = changes.note(index, &note.key).is_some();
+            u64::try_from(index.notes.len()).unwrap_or(u64::MAX).saturating_sub(known.into())
+        });
+        if note.value.is_some() && count >= self.shared.options.notes_max {
+            return Err(StoreError::Full { resource: "notes" });
+        }
+        let place = self.batch.push(frame, Lsn::default())?;
+        staged.committed.position = place.0.0;
+        self.changes.put_note(place, note);
+        Ok(())
     }
 
     pub(super) fn entry(&self, id: u64) -> Option<Entry> {

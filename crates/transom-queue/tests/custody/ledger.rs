@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use transom_queue::testing::{block_on, sample_body, sample_message};
 use transom_queue::{
-    Accept, Accepted, Durability, Fork, MessageState, Op, RecoveryReport, Spool, StoreError,
+    Accept, Accepted, Durability, Fork, MessageState, Note, Op, RecoveryReport, Spool, StoreError,
 };
 use transom_types::InternalMessageId;
 
@@ -106,6 +107,10 @@ impl Ledger {
                 let message = sample_message(number, recipients, body.octets());
                 Op::Accept(Box::new(Accept { body, message }))
             }
+            Step::Note { key, value } => {
+                let value = value.map(|value| vec![value; 30].into());
+                Op::Note(Note { key: format!("note/{key}"), value, until: None })
+            }
             Step::Admin { id, verb } => Op::Admin { id, verb, actor: ACTOR.into() },
             Step::Categorize { id, forks } => {
                 let fork = |recipients| Fork { recipients };
@@ -127,7 +132,8 @@ impl Ledger {
         for mut candidate in candidates {
             let found = with_bodies(loaded, &candidate);
             candidate.adopt_ids(&found);
-            match difference(&candidate, &found) {
+            let notes = note_difference(&candidate, &**spool);
+            match difference(&candidate, &found).or(notes) {
                 None => {
                     check_report(report, &candidate, end);
                     check_content(&**spool, &candidate);
@@ -184,6 +190,7 @@ impl Ledger {
             assert_eq!((&*stored.message, &stored.state), (&entry.message, &entry.state), "{id}");
         }
         check_content(spool, &model);
+        assert_eq!(note_difference(&model, spool), None);
         let gone = model.used.iter().filter(|id| !model.open.contains_key(id));
         for &id in gone.take(20) {
             let error = block_on(spool.open(id)).err();
@@ -258,6 +265,14 @@ fn check_content(spool: &dyn Spool, model: &Model) {
         }
         assert!(read[..count] == body[..], "content of {id}");
     }
+}
+
+fn note_difference(model: &Model, spool: &dyn Spool) -> Option<String> {
+    let notes = spool.notes("note/", SystemTime::UNIX_EPOCH);
+    let key = |note: &Note| note.key.strip_prefix("note/").unwrap().parse().unwrap();
+    let found: BTreeMap<u8, u8> =
+        notes.iter().map(|note| (key(note), note.value.as_ref().unwrap()[0])).collect();
+    (found != model.notes).then(|| format!("notes are {found:?}, not {:?}", model.notes))
 }
 
 fn difference(model: &Model, found: &BTreeMap<InternalMessageId, Entry>) -> Option<String> {

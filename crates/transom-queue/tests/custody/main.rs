@@ -13,6 +13,7 @@
 
 mod corruption;
 mod crash;
+mod fixture;
 mod full_disk;
 mod histories;
 mod inspection;

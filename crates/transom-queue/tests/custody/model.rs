@@ -14,6 +14,7 @@ pub(crate) enum Step {
     Categorize { id: InternalMessageId, forks: Vec<Vec<u32>> },
     Intent { id: InternalMessageId, recipients: Vec<u32> },
     Settle { id: InternalMessageId, settled: Vec<Settled>, delay_notified: bool },
+    Note { key: u8, value: Option<u8> },
 }
 
 /// One commit with the ids that the store gave to its accepted messages.
@@ -47,6 +48,7 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) open: BTreeMap<InternalMessageId, Entry>,
+    pub(crate) notes: BTreeMap<u8, u8>,
     /// Every id that was ever seen, in use or not.
     pub(crate) used: BTreeSet<InternalMessageId>,
     placeholders: u64,
@@ -81,6 +83,12 @@ impl Model {
                     }
                 }
                 Step::Categorize { .. } => {}
+                Step::Note { key, value: Some(value) } => {
+                    self.notes.insert(*key, *value);
+                }
+                Step::Note { key, value: None } => {
+                    self.notes.remove(key);
+                }
                 Step::Admin { id, .. } | Step::Intent { id, .. } | Step::Settle { id, .. } => {
                     if let Some(mut entry) = self.open.remove(id) {
                         self.ended += change(&mut entry.state, step);
@@ -168,7 +176,7 @@ impl Model {
 fn change(state: &mut MessageState, step: &Step) -> u64 {
     let mut ended = 0;
     match step {
-        Step::Accept { .. } | Step::Categorize { .. } => {}
+        Step::Accept { .. } | Step::Categorize { .. } | Step::Note { .. } => {}
         Step::Intent { recipients, .. } => {
             let earlier = state.intent.take().map(|intent| intent.recipients);
             let mut both = [earlier.unwrap_or_default(), recipients.clone()].concat();

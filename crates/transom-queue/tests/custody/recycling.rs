@@ -1,7 +1,9 @@
 //! Files of old segments that are written anew.
 
-use transom_queue::testing::{CrashKind, sample_delivered};
-use transom_queue::{AdminVerb, Durability, Stats};
+use std::time::{Duration, SystemTime};
+
+use transom_queue::testing::{CrashKind, block_on, sample_delivered};
+use transom_queue::{AdminVerb, Durability, Note, Op, Stats};
 
 use crate::histories::{BOTH, accept, admin, crash_in_every_operation, settle, with_message};
 use crate::ledger::Refused;
@@ -71,4 +73,28 @@ fn what_a_recycled_file_held_is_never_read_as_new() {
         traffic(sim, 20).expect("commits");
         sim.crash(CrashKind::PowerCut);
     });
+}
+
+#[test]
+fn notes_are_carried_forward_until_their_time_is_over() {
+    let mut sim = Sim::new(1);
+    sim.commit(Step::Note { key: 1, value: Some(7) });
+    sim.commit(Step::Note { key: 2, value: Some(8) });
+    sim.commit(Step::Note { key: 2, value: None });
+    let until = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
+    let note = Note { key: "over".into(), value: Some("x".into()), until: Some(until) };
+    let store = sim.store.as_ref().expect("a process");
+    block_on(store.spool.commit(vec![Op::Note(note)], Durability::Sync)).expect("commit");
+    for _ in 0..3 {
+        let store = sim.store.as_ref().expect("a process");
+        assert!(store.spool.notes("over", until).is_empty());
+        sim.reclaim();
+        sim.check_living();
+        sim.crash(CrashKind::PowerCut);
+    }
+    let held = |needle: &[u8]| {
+        let mut segments = sim.segments().into_iter().filter_map(|path| sim.fs.content(&path));
+        segments.any(|octets| octets.windows(needle.len()).any(|window| window == needle))
+    };
+    assert!(held(b"note/1") && !held(b"over") && !held(b"note/2"));
 }

@@ -56,6 +56,12 @@ impl Workload {
             }
             _ => vec![Step::Admin { id, verb: AdminVerb::Suspend }],
         };
+        let mut steps = steps;
+        if self.rng.one_in(6) {
+            let key = u8::try_from(self.rng.below(4)).unwrap();
+            let value = u8::try_from(self.rng.below(5)).ok().filter(|value| *value > 0);
+            steps.push(Step::Note { key, value });
+        }
         (steps, durability)
     }
 

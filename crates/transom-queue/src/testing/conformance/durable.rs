@@ -6,15 +6,17 @@ use std::sync::Arc;
 use transom_types::InternalMessageId;
 
 use super::super::{sample_body, sample_deferred, sample_delivered};
+use super::notes::{all, note};
 use super::{Bench, LARGE, must, read, settle};
 use crate::message::{Accepted, Intent, MessageState};
-use crate::spool::{AdminVerb, Fork, Op, RecoveryReport, Spool};
+use crate::spool::{AdminVerb, Fork, Note, Op, RecoveryReport, Spool};
 
 type Reopen<'s> = &'s dyn Fn() -> Arc<dyn Spool>;
 
 pub(super) const ALL: &[fn(Reopen<'_>)] = &[
     reopened_store_is_the_same,
     completed_messages_stay_gone,
+    notes_survive_a_restart,
     ids_go_on_after_a_restart,
     report_counts_what_is_there,
     restarts_change_nothing,
@@ -103,6 +105,16 @@ fn completed_messages_stay_gone(open: Reopen<'_>) {
     let (bench, loaded, _) = reopen(open);
     assert!(loaded.is_empty());
     assert!(ids.iter().all(|&id| bench.is_gone(id)));
+}
+
+fn notes_survive_a_restart(open: Reopen<'_>) {
+    let bench = first(open);
+    bench.commit(vec![note("a", b"1"), note("b", b"2"), note("a", b"3")]);
+    bench.commit(vec![Op::Note(Note { key: "b".into(), value: None, until: None })]);
+    drop(bench);
+    drop(reopen(open));
+    let (bench, ..) = reopen(open);
+    assert_eq!(all(&bench, ""), [("a".into(), b"3".to_vec())]);
 }
 
 fn ids_go_on_after_a_restart(open: Reopen<'_>) {

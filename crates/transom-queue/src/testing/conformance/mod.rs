@@ -14,6 +14,7 @@
 mod cases;
 mod durable;
 mod forks;
+mod notes;
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use crate::spool::{
 ///
 /// Where the store breaks the contract.
 pub fn check(make: &dyn Fn() -> Arc<dyn Spool>) {
-    for case in cases::ALL.iter().chain(forks::ALL) {
+    for case in cases::ALL.iter().chain(forks::ALL).chain(notes::ALL) {
         let bench = Bench::new(make());
         case(&bench);
     }
@@ -43,7 +44,7 @@ pub fn check(make: &dyn Fn() -> Arc<dyn Spool>) {
 ///
 /// Where the store breaks the contract.
 pub fn check_durable<P>(fresh: &dyn Fn() -> P, open: &dyn Fn(&P) -> Arc<dyn Spool>) {
-    for case in cases::ALL.iter().chain(forks::ALL) {
+    for case in cases::ALL.iter().chain(forks::ALL).chain(notes::ALL) {
         let place = fresh();
         case(&Bench::new(open(&place)));
     }
