@@ -111,6 +111,6 @@ pub use settle::{
 };
 pub use spool::{
     Accept, AdminVerb, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested,
-    LatencyLevel, LoadedMessage, Note, Op, POISON_ACTOR, Pressure, RecoveryReport, Settled,
-    Spool, SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
+    LatencyLevel, LoadedMessage, Note, Op, POISON_ACTOR, Pressure, RecoveryReport, Settled, Spool,
+    SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
 };
