@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     pub(crate) messages: u32,
     /// The peer takes nothing more in this session.
     is_used_up: bool,
+    /// Results that came amid the content and are to be told next.
+    early: Option<Vec<RecipientResult>>,
 }
 
 /// Where a session has got to.
@@ -81,7 +83,7 @@ impl Connection {
         tls: Tls,
         host: RemoteHost,
     ) -> Self {
-        Self { wire, session, clock, tls, host, messages: 0, is_used_up: false }
+        Self { wire, session, clock, tls, host, messages: 0, is_used_up: false, early: None }
     }
 
     /// Whom it goes to.
@@ -91,12 +93,11 @@ impl Connection {
 
     /// Drives the session to its next event.
     pub(crate) async fn drive(&mut self) -> Reached {
+        if let Some(results) = self.early.take() {
+            return Reached::Done(results);
+        }
         loop {
-            let now = self.clock.now();
-            let (input, out) = self.wire.buffers();
-            let step = self.session.poll(now, input, out);
-            self.wire.consume(step.consumed);
-            match step.output {
+            match self.poll() {
                 ClientOutput::Event(ClientEvent::Ready) => return Reached::Ready,
                 ClientOutput::Event(ClientEvent::SendContent) => return Reached::SendContent,
                 ClientOutput::Event(ClientEvent::Done(results)) => return Reached::Done(results),
@@ -109,9 +110,7 @@ impl Connection {
                         Ok(()) => self.wire.fill(deadline).await,
                         Err(error) => Err(error),
                     };
-                    if !matches!(filled, Ok(Filled::Octets | Filled::Deadline | Filled::Stopping)) {
-                        self.session.handle_eof(self.clock.now());
-                    }
+                    self.heard(&filled);
                 }
                 ClientOutput::Close(close) => {
                     // What is said last is good manners; whether it arrives does not matter.
@@ -121,6 +120,22 @@ impl Connection {
                 _ => {}
             }
         }
+    }
+
+    /// Tells the session where no more input will come.
+    fn heard(&mut self, filled: &std::io::Result<Filled>) {
+        if !matches!(filled, Ok(Filled::Octets | Filled::Deadline | Filled::Stopping)) {
+            self.session.handle_eof(self.clock.now());
+        }
+    }
+
+    /// One step of the session.
+    fn poll(&mut self) -> ClientOutput {
+        let now = self.clock.now();
+        let (input, out) = self.wire.buffers();
+        let step = self.session.poll(now, input, out);
+        self.wire.consume(step.consumed);
+        step.output
     }
 
     async fn start_tls(&mut self) {
@@ -160,13 +175,16 @@ impl Connection {
         self.session.is_ready() && !self.is_used_up
     }
 
-    /// Hands over the whole content, but for its end.
-    pub(crate) async fn write_content(&mut self, content: &Content) -> Result<(), ContentError> {
+    /// Hands over the whole content, but for its end. False where the peer did not wait for it;
+    /// [`drive`](Self::drive) then gives the results.
+    pub(crate) async fn write_content(&mut self, content: &Content) -> Result<bool, ContentError> {
         if let Some(octets) = content.bytes() {
             for piece in octets.chunks(PIECE_OCTETS) {
-                self.write_piece(piece).await?;
+                if !self.write_piece(piece).await? {
+                    return Ok(false);
+                }
             }
-            return Ok(());
+            return Ok(true);
         }
         let mut offset = 0u64;
         while offset < content.octets() {
@@ -174,23 +192,45 @@ impl Connection {
             if piece.is_empty() {
                 return Err(ContentError::Other("the content is shorter than it was".to_owned()));
             }
-            self.write_piece(&piece).await?;
+            if !self.write_piece(&piece).await? {
+                return Ok(false);
+            }
             offset = offset.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         }
-        Ok(())
+        Ok(true)
     }
 
-    async fn write_piece(&mut self, piece: &[u8]) -> Result<(), ContentError> {
+    /// False where the peer waits for no content any more.
+    async fn write_piece(&mut self, piece: &[u8]) -> Result<bool, ContentError> {
         // A small content waits in the buffer for its final dot: one write for both.
         if self.wire.out().len() >= PIECE_OCTETS {
             let flushed = self.wire.flush().await;
+            // What the peer said before it went counts more than that it went.
+            if self.has_ended_early().await {
+                return Ok(false);
+            }
             flushed.map_err(|error| ContentError::Other(error.to_string()))?;
         }
         let written = self.session.write_content(piece, self.wire.out());
-        written.map_err(|misuse| match misuse {
+        written.map(|()| true).map_err(|misuse| match misuse {
             ClientMisuse::NulInContent => ContentError::Unsendable(misuse),
             _ => ContentError::Other(misuse.to_string()),
         })
+    }
+
+    /// Hears what the peer has said by now, without waiting. True where it refused the content, or
+    /// is gone: what is left of it would travel for nothing.
+    async fn has_ended_early(&mut self) -> bool {
+        let filled = tokio::select! {
+            biased;
+            filled = self.wire.fill(None) => filled,
+            () = std::future::ready(()) => return false,
+        };
+        self.heard(&filled);
+        if let ClientOutput::Event(ClientEvent::Done(results)) = self.poll() {
+            self.early = Some(results);
+        }
+        self.early.is_some()
     }
 
     /// Ends the content. From here on the message may have arrived.

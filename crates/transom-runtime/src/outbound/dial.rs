@@ -239,7 +239,8 @@ pub async fn send_message(
         match connection.drive().await {
             Reached::Ready => {}
             Reached::SendContent => match connection.write_content(&content).await {
-                Ok(()) => connection.end_content(),
+                Ok(true) => connection.end_content(),
+                Ok(false) => {}
                 Err(error) => connection.abort(error.reply()),
             },
             Reached::Done(results) => {

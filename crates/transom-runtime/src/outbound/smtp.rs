@@ -211,9 +211,13 @@ async fn send_content(
         connection.abort(local(format!("the spool refused: {error}")));
         return None;
     }
-    let Err(error) = connection.write_content(&at_hand.content).await else {
-        connection.end_content();
-        return None;
+    let error = match connection.write_content(&at_hand.content).await {
+        Ok(true) => {
+            connection.end_content();
+            return None;
+        }
+        Ok(false) => return None,
+        Err(error) => error,
     };
     connection.abort(error.reply());
     match error {
