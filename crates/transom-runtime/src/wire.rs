@@ -119,7 +119,7 @@ impl Wire {
     }
 
     /// Writes what is pending, in one write where the kernel takes it. A peer that does not read
-    /// ends as an error.
+    /// ends as an error; nothing is pending then either.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         if self.out.is_empty() {
             return Ok(());
@@ -128,15 +128,13 @@ impl Wire {
             self.stream.write_all(&self.out).await?;
             self.stream.flush().await
         };
-        match tokio::time::timeout(WRITE_TIMEOUT, write).await {
-            Ok(written) => written?,
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-        }
+        let written = tokio::time::timeout(WRITE_TIMEOUT, write).await;
+        // After an error nobody knows how much has left, so that nothing may be written again.
         self.out.clear();
         if self.out.capacity() > READ_OCTETS {
             self.out.shrink_to(READ_OCTETS);
         }
-        Ok(())
+        written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Waits for octets, the deadline, or the order to stop, which is told once.
@@ -229,5 +227,32 @@ impl Wire {
             io::Result::Ok(())
         };
         drop(tokio::time::timeout(LINGER, farewell).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A peer that stopped to read, and read on when we had given up, got its content from the start
+    // once more, behind the part it had, and with the final dot.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_half_written_is_never_written_again() {
+        let (ours, mut theirs) = tokio::io::duplex(8);
+        let now = tokio::time::Instant::now().into_std();
+        let mut wire = Wire::new(Box::new(ours), Arc::default(), now, CancellationToken::new());
+        wire.out().extend_from_slice(b"half a content\r\n.\r\n");
+        assert_eq!(wire.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let reader = async {
+            let mut read = Vec::new();
+            theirs.read_to_end(&mut read).await.unwrap();
+            read
+        };
+        let again = async {
+            wire.flush().await.unwrap();
+            drop(wire);
+        };
+        let (read, ()) = tokio::join!(reader, again);
+        assert_eq!(read, b"half a c");
     }
 }
