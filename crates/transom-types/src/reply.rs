@@ -28,7 +28,12 @@ pub struct Reply {
 impl Reply {
     /// Longest line of text that is printed, in octets. [RFC 5321 §4.5.3.1.5] allows a reply line
     /// 512 octets with code and CRLF; an enhanced code takes up to 10.
+    ///
+    /// A challenge of AUTH, which means nothing when it is cut, may have
+    /// [`CHALLENGE_OCTETS_MAX`](Self::CHALLENGE_OCTETS_MAX).
     pub const LINE_OCTETS_MAX: usize = 496;
+    /// Longest challenge, in octets. [RFC 4954 §4] allows its line 12,288 with code and CRLF.
+    pub const CHALLENGE_OCTETS_MAX: usize = 12_282;
     /// Most lines that a reply holds; the rest is dropped.
     pub const LINES_MAX: usize = 64;
 
@@ -39,12 +44,12 @@ impl Reply {
         enhanced: EnhancedStatusCode,
         text: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { code, enhanced: Some(enhanced), text: clean(text.into()) }
+        Self { code, enhanced: Some(enhanced), text: clean(code, text.into()) }
     }
 
     /// A reply without enhanced status code: greetings, EHLO, 354 and help have none.
     pub fn bare(code: ReplyCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, enhanced: None, text: clean(text.into()) }
+        Self { code, enhanced: None, text: clean(code, text.into()) }
     }
 
     /// The code.
@@ -117,8 +122,12 @@ impl fmt::Write for Octets<'_> {
 }
 
 /// Makes `text` fit for the wire. Text that is fit already is not copied.
-fn clean(text: Cow<'static, str>) -> Cow<'static, str> {
-    let fits = text.split('\n').all(|line| line.len() <= Reply::LINE_OCTETS_MAX)
+fn clean(code: ReplyCode, text: Cow<'static, str>) -> Cow<'static, str> {
+    // [RFC 4954 §4-n] as long as the mechanism makes it.
+    let is_challenge = code == ReplyCode::CHALLENGE;
+    let line_octets_max =
+        if is_challenge { Reply::CHALLENGE_OCTETS_MAX } else { Reply::LINE_OCTETS_MAX };
+    let fits = text.split('\n').all(|line| line.len() <= line_octets_max)
         && text.bytes().filter(|&octet| octet == b'\n').count() < Reply::LINES_MAX
         && !text.chars().any(|c| c.is_control() && c != '\n');
     if fits {
@@ -132,7 +141,7 @@ fn clean(text: Cow<'static, str>) -> Cow<'static, str> {
         let mut octets = 0usize;
         for c in line.chars() {
             octets = octets.saturating_add(c.len_utf8());
-            if octets > Reply::LINE_OCTETS_MAX {
+            if octets > line_octets_max {
                 break;
             }
             cleaned.push(if c.is_control() { '?' } else { c });

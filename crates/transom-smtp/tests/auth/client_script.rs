@@ -132,6 +132,21 @@ fn long_initial_response_waits_for_the_peer() {
     assert_eq!(close.reason, CloseReason::PeerNotTrusted);
 }
 
+// [RFC 4954 §4-n] test
+#[cfg(feature = "scram")]
+#[test]
+fn long_challenge_reaches_the_mechanism_whole() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    let nonce = format!("{}{}", STANDARD.encode([1; 18]), "x".repeat(3_000));
+    let challenge = STANDARD.encode(format!("r={nonce},s=c2FsdHNhbHQ=,i=4096"));
+    let ehlo = "250-mx\r\n250 AUTH SCRAM-SHA-256\r\n";
+    let (said, _) = play(password(), ehlo, &[&format!("334 {challenge}\r\n"), "535 5.7.8 no\r\n"]);
+    let response = String::from_utf8(STANDARD.decode(&said[1]).unwrap()).unwrap();
+    assert!(response.contains(&nonce), "{response}");
+}
+
 #[test]
 fn peer_without_our_mechanism_gets_no_mail() {
     for ehlo in [
