@@ -22,7 +22,7 @@ use super::reclaim::CopyScan;
 use super::reserve::{make_reserve, no_space};
 use super::segment::{DATA_START, SegmentHeader, segment_path};
 use super::shared::{Counters, Group, Shared};
-use super::spare::{make_ahead, use_spare};
+use super::spare::{Failed, cannot, make_ahead, use_spare};
 use super::stage::{Stage, Staged};
 use super::void::{GroupFrames, Trouble, Unsynced};
 use crate::io::{OpenMode, SpoolFile};
@@ -432,17 +432,10 @@ impl Committer {
     }
 }
 
-/// What failed, and how.
-pub(super) type Failed = (String, io::Error);
-
 /// Whether a file was not opened because too many are open.
 fn no_descriptors(error: &io::Error) -> bool {
     let numbers = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
     error.raw_os_error().is_some_and(|number| numbers.contains(&number))
-}
-
-pub(super) fn cannot((action, error): &Failed) -> String {
-    format!("cannot {action}: {error}")
 }
 
 /// Makes a segment file: name durable, then its header. Gives what failed.

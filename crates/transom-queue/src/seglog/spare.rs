@@ -15,6 +15,9 @@ use crate::io::{OpenMode, SpoolFile, SpoolIo};
 use crate::spool::DiskLevel;
 use crate::sync::lock;
 
+/// What failed, and how.
+pub(super) type Failed = (String, io::Error);
+
 /// More are of no use: one is written to while the next is made ready.
 pub(super) const SPARES_MAX: usize = 2;
 /// Zeros that are written between two syncs: whoever commits meanwhile waits for no more.
@@ -151,7 +154,7 @@ pub(super) fn use_spare(
     spare: Spare,
     header: &SegmentHeader,
     spool: u128,
-) -> Result<Option<Arc<dyn SpoolFile>>, (String, io::Error)> {
+) -> Result<Option<Arc<dyn SpoolFile>>, Failed> {
     let Spare { path, file } = spare;
     let target = segment_path(header.segment);
     let octets = header.encode(spool).unwrap_or_default();
@@ -167,4 +170,8 @@ pub(super) fn use_spare(
         .and_then(|()| if from == "log" { Ok(()) } else { io.fsync_dir(from) })
         .map_err(|error| (format!("rename {path} to {target}"), error))?;
     Ok(Some(file))
+}
+
+pub(super) fn cannot((action, error): &Failed) -> String {
+    format!("cannot {action}: {error}")
 }

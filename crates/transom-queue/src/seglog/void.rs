@@ -12,12 +12,13 @@ use std::ops::Range;
 use hashbrown::HashMap;
 
 use super::batch::Batch;
-use super::committer::{Committer, Waiter, answer_all, answer_durable, cannot, create_segment};
+use super::committer::{Committer, Waiter, answer_all, answer_durable, create_segment};
 use super::frame::RecordType;
 use super::index::Segment;
 use super::replay::write_frame_again;
 use super::reserve::no_space;
 use super::shared::Counters;
+use super::spare::cannot;
 use super::stage::Stage;
 use crate::spool::StoreError;
 use crate::sync::write_lock;

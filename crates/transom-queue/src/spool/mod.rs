@@ -1,5 +1,9 @@
 //! The store's contract: one trait, [`Spool`], and the values it takes and gives.
 
+mod note;
+mod pressure;
+mod work;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,6 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use transom_types::{InternalMessageId, Outcome};
 
+pub use self::note::Note;
+pub use self::pressure::{LatencyLevel, Pressure};
+pub use self::work::{POISON_ACTOR, Work, WorkStage};
 use crate::message::{Accepted, Intent, MessageState};
 use crate::seglog::Stats;
 
@@ -197,44 +204,6 @@ pub enum Op {
     },
     /// Something that is kept for itself, in place of what had the same key.
     Note(Note),
-}
-
-/// What outlives messages: an idempotency key, a receipt, the cursor of a reader, a counter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by whoever keeps something")]
-pub struct Note {
-    /// Its name, at most [`Note::KEY_OCTETS_MAX`]. By convention `kind/name`, so that all of a kind
-    /// can be listed.
-    pub key: String,
-    /// What is kept, at most [`Note::VALUE_OCTETS_MAX`]; none removes the note.
-    pub value: Option<Bytes>,
-    /// When it may be forgotten; none is never.
-    pub until: Option<SystemTime>,
-}
-
-impl Note {
-    /// Longest key.
-    pub const KEY_OCTETS_MAX: usize = 1_024;
-    /// Largest value: notes are held in memory.
-    pub const VALUE_OCTETS_MAX: usize = 64 << 10;
-
-    /// Whether its time is over.
-    pub(crate) fn is_over(&self, now: SystemTime) -> bool {
-        self.until.is_some_and(|until| until <= now)
-    }
-
-    /// Whether it may be kept.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let count = |octets: usize| u64::try_from(octets).unwrap_or(u64::MAX);
-        let value = self.value.as_ref().map_or(0, Bytes::len);
-        let limits = [(self.key.len(), Self::KEY_OCTETS_MAX), (value, Self::VALUE_OCTETS_MAX)];
-        match limits.into_iter().find(|(octets, limit)| octets > limit) {
-            None => Ok(()),
-            Some((octets, limit)) => {
-                Err(StoreError::TooLarge { octets: count(octets), limit: count(limit) })
-            }
-        }
-    }
 }
 
 /// A new message.
@@ -428,57 +397,6 @@ pub struct RecoveryReport {
     pub took: Duration,
 }
 
-/// Who suspended a message that is poison.
-pub const POISON_ACTOR: &str = "poison";
-
-/// What is done to a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WorkStage {
-    /// Its content is read.
-    Parse,
-    /// It is categorized.
-    Categorize,
-    /// An agent has it.
-    Agent,
-}
-
-impl WorkStage {
-    pub(crate) fn number(self) -> u32 {
-        match self {
-            Self::Parse => 1,
-            Self::Categorize => 2,
-            Self::Agent => 3,
-        }
-    }
-}
-
-/// A message is being worked on until this is dropped.
-#[derive(Default)]
-pub struct Work {
-    end: Option<Box<dyn FnOnce() + Send>>,
-}
-
-impl Work {
-    pub(crate) fn new(end: impl FnOnce() + Send + 'static) -> Self {
-        Self { end: Some(Box::new(end)) }
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            end();
-        }
-    }
-}
-
-impl fmt::Debug for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Work").finish_non_exhaustive()
-    }
-}
-
 /// How a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -508,101 +426,6 @@ pub enum DiskLevel {
     High,
     /// Nothing is free: what was kept back is being used to write outcomes down.
     Critical,
-}
-
-/// How long the disk takes to make mail durable, with hysteresis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum LatencyLevel {
-    /// As it should.
-    #[default]
-    Normal,
-    /// A quarter of a second and more: anonymous senders are slowed down.
-    Slow,
-    /// A second and more: all senders are put off.
-    Stalled,
-}
-
-/// What the store's state asks of those around it. They ask for it whenever they are about to do
-/// something, and obey.
-///
-/// ```
-/// use transom_queue::{DiskLevel, Pressure, SpoolHealth};
-///
-/// let full = Pressure::of(&SpoolHealth::Serving { level: DiskLevel::Medium });
-/// assert!(full.takes_mail(false).is_err() && full.takes_mail(true).is_ok());
-/// assert!(full.starts_attempts());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Pressure {
-    /// Room on the disk.
-    pub disk: DiskLevel,
-    /// Speed of the disk.
-    pub latency: LatencyLevel,
-    /// Whether the outcome of an attempt can be written down. Without, a success would be lost, and
-    /// the message would be sent again.
-    pub recording: bool,
-    /// Whether the store takes anything at all.
-    pub serving: bool,
-}
-
-impl Pressure {
-    /// How long `MAIL FROM` waits for its reply under pressure.
-    const DELAY: Duration = Duration::from_secs(10);
-
-    /// Of a store that measures no latency and keeps no reserve.
-    pub fn of(health: &SpoolHealth) -> Self {
-        let (disk, serving) = match health {
-            SpoolHealth::Serving { level } => (*level, true),
-            SpoolHealth::Failed { .. } => (DiskLevel::Normal, false),
-        };
-        Self { disk, latency: LatencyLevel::Normal, recording: serving, serving }
-    }
-
-    /// Whether new connections are taken; else they are told `421 4.3.2`.
-    pub fn takes_connections(self) -> bool {
-        self.disk < DiskLevel::Critical
-    }
-
-    /// Whether a message may begin.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Full`] names the resource for a `452 4.3.1`; [`StoreError::Failed`] is a
-    /// `451 4.3.0`.
-    pub fn takes_mail(self, authenticated: bool) -> Result<(), StoreError> {
-        let disk_max = if authenticated { DiskLevel::Medium } else { DiskLevel::Normal };
-        if !self.serving {
-            Err(StoreError::Failed { reason: "it takes nothing any more".into() })
-        } else if self.disk > disk_max {
-            Err(StoreError::Full { resource: "disk space" })
-        } else if self.latency >= LatencyLevel::Stalled {
-            Err(StoreError::Full { resource: "disk latency" })
-        } else {
-            Ok(())
-        }
-    }
-
-    /// How long `MAIL FROM` waits for its reply.
-    pub fn delay(self, authenticated: bool) -> Duration {
-        let slow = if authenticated {
-            self.disk >= DiskLevel::Medium
-        } else {
-            self.latency >= LatencyLevel::Slow
-        };
-        if slow { Self::DELAY } else { Duration::ZERO }
-    }
-
-    /// Whether attempts to deliver are begun.
-    pub fn starts_attempts(self) -> bool {
-        self.recording
-    }
-
-    /// Whether messages are put back to be categorized anew.
-    pub fn resubmits(self) -> bool {
-        self.serving && self.disk == DiskLevel::Normal
-    }
 }
 
 /// Why the store did not do it.
