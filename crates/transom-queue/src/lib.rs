@@ -4,6 +4,9 @@
 //! knows where it is: on the disk in a [`Spool`], in memory in a [`Scheduler`], and at the end of
 //! an attempt in [`settle`](mod@settle).
 //!
+//! [`view`] shows queues and messages in Exchange's words and says which verb is allowed where;
+//! [`query`] asks for them by filter, order and page.
+//!
 //! It is not a server: no socket, no clock and no task is here. The program that drives it gives
 //! the time and does what it is told. Nor does it know how mail is routed; it takes the next hop
 //! that was chosen.
@@ -83,6 +86,7 @@ mod dir_io;
 pub mod io;
 mod memory;
 mod message;
+pub mod query;
 pub mod retry;
 pub mod scheduler;
 mod seglog;
@@ -92,6 +96,7 @@ mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+pub mod view;
 
 pub use dir_io::DirIo;
 pub use memory::{MemoryOptions, MemorySpool};

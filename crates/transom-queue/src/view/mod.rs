@@ -1,0 +1,55 @@
+//! Queues, messages and what may be done to them, in Exchange's words.
+//!
+//! Values and decisions only. Rows of any origin can be asked for with [`query`](crate::query):
+//! [`QueueInfo`] is what Exchange's `Get-Queue` shows, [`MessageInfo`] what `Get-Message` shows.
+//! [`verdict`] says which verb is allowed where. [`AgeHistogram`] shows which destinations have
+//! grown old.
+//!
+//! ```
+//! use transom_queue::query::Query;
+//! use transom_queue::view::{QueueInfo, QueueKind};
+//!
+//! let submission = QueueInfo::new(QueueKind::Submission, 1);
+//! let mut queues = [submission, QueueInfo::new(QueueKind::Poison, 2)];
+//! queues[1].message_count = 3;
+//! let query = Query::new(7).with_filter("messages >= 1".parse()?);
+//! let page = query.page(queues)?;
+//! assert_eq!((page.total, page.rows[0].identity.to_string()), (1, "Poison".to_owned()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What Exchange shows and we do not
+//!
+//! | of | property | why |
+//! |---|---|---|
+//! | queue | `IncomingRate`, `OutgoingRate`, `Velocity` | nobody counts them yet |
+//! | queue | `TlsDomain` | `TlsClass` is what keeps queues apart here |
+//! | queue | `MessageCountsPerPriority` | a list: [`QueueInfo::message_counts`] |
+//! | queue | `DeferredMessageCountsPerPriority`, `PriorityDescriptions` | not kept |
+//! | queue | `LockedMessageCount` | no message is ever locked |
+//! | queue | `RiskLevel`, `OutboundIPPool`, `OverrideSource` | only in Microsoft's cloud |
+//! | message | `OriginalFromAddress` | no address is rewritten |
+//! | message | `SCL`, `Directionality`, `DeferReason`, `ComponentLatency` | nothing sets them yet |
+//! | message | `LockReason` | no message is ever locked |
+//! | message | `AccountForest`, `TrafficType`, `TrafficSubType` | only in Microsoft's cloud |
+//! | message | `ExternalDirectoryOrganizationId` | only in Microsoft's cloud |
+//! | status | `Locked` | no message is ever locked |
+//! | queue | shadow queues | no shadow copies are made yet |
+//! | query | `BookmarkIndex` | a number means another row as soon as one goes |
+//! | query | `-Include`, `-Exclude` | a filter says the same |
+
+mod ages;
+mod identity;
+mod message;
+mod property;
+mod queue;
+mod verb;
+
+#[cfg(test)]
+mod tests;
+
+pub use ages::{AgeHistogram, AgeRow};
+pub use identity::{MessageIdentity, ParseIdentityError, QueueIdentity, QueueName};
+pub use message::{MessageInfo, MessageProperty, RecipientInfo, RecipientStatus, StoredInfo};
+pub use queue::{QueueInfo, QueueKind, QueueProperty};
+pub use verb::{Effect, Refusal, Target, Verb, verdict};
