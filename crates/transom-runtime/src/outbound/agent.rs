@@ -39,12 +39,15 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
 async fn attempt(core: &Core, dispatch: &Dispatch, at_hand: &AtHand) -> Vec<RecipientResult> {
     let name = dispatch.next_hop.domain.as_str();
     let Some(agent) = core.agents.get(name) else {
-        return for_all(dispatch, &deferred(format!("no delivery agent \"{name}\" is here")));
+        return for_all(
+            &dispatch.recipients,
+            &deferred(format!("no delivery agent \"{name}\" is here")),
+        );
     };
     let host = RemoteHost { name: name.to_owned(), address: None };
     let written = core.spool.commit(vec![intent(dispatch, &host)], Durability::Buffered).await;
     if let Err(error) = written {
-        return for_all(dispatch, &deferred(format!("the spool refused: {error}")));
+        return for_all(&dispatch.recipients, &deferred(format!("the spool refused: {error}")));
     }
     let work = core.spool.working(dispatch.message, WorkStage::Agent);
     let given = deliver(agent.as_ref(), dispatch, at_hand).await;
@@ -71,7 +74,9 @@ async fn deliver(
     let delivery = async { agent.deliver(item.with_first_attempt(first)).await };
     match AssertUnwindSafe(delivery).catch_unwind().await {
         Ok(results) => results,
-        Err(_) => for_all(dispatch, &deferred("the delivery agent panicked".to_owned())),
+        Err(_) => {
+            for_all(&dispatch.recipients, &deferred("the delivery agent panicked".to_owned()))
+        }
     }
 }
 

@@ -102,11 +102,11 @@ fn settle(core: &Arc<Core>, dispatch: Dispatch, at_hand: AtHand, results: Vec<Re
     core.spawn(settlement::settle_attempt(Arc::clone(core), dispatch, at_hand, results));
 }
 
-/// The same outcome for every recipient of a dispatch.
-fn for_all(dispatch: &Dispatch, outcome: &Outcome) -> Vec<RecipientResult> {
+/// The same outcome for all of them.
+fn for_all(recipients: &[u32], outcome: &Outcome) -> Vec<RecipientResult> {
     let result =
         |recipient: &u32| RecipientResult { recipient: *recipient, outcome: outcome.clone() };
-    dispatch.recipients.iter().map(result).collect()
+    recipients.iter().map(result).collect()
 }
 
 /// Asks for more work of the queue and waits while `idle` lasts.

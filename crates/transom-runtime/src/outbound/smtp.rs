@@ -72,37 +72,51 @@ async fn tell_last_error(core: &Core, dispatch: &Dispatch, results: &[RecipientR
     }
 }
 
-/// One attempt: over the connection at hand, or over a new one.
+/// One attempt: over the connection at hand, or over a new one. What the peer takes only in
+/// another session goes there at once.
 async fn attempt(
     core: &Arc<Core>,
-    kept: Option<Connection>,
+    mut kept: Option<Connection>,
     dispatch: &Dispatch,
     at_hand: &AtHand,
 ) -> (Option<Connection>, Vec<RecipientResult>) {
-    if let Some(kept) = kept {
-        match send(core, kept, dispatch, at_hand).await {
-            // The peer had closed the idle connection: the message was not begun, and a new
-            // connection is no second attempt.
-            (None, results) if not_begun(&results) => {}
-            // It takes no further domains; a new one does.
-            (Some(used_up), results) if !used_up.is_ready() && not_begun(&results) => {
-                used_up.quit().await;
-            }
-            sent => return sent,
+    let mut rest = dispatch.recipients.clone();
+    let mut all: Vec<RecipientResult> = Vec::with_capacity(rest.len());
+    loop {
+        let was_kept = kept.is_some();
+        let connection = match kept.take() {
+            Some(kept) => kept,
+            None => match dial(core, &dispatch.next_hop).await {
+                Ok(connection) => connection,
+                Err(outcome) => {
+                    all.extend(for_all(&rest, &outcome));
+                    return (None, all);
+                }
+            },
+        };
+        let (connection, results) = send(core, connection, dispatch, at_hand, &rest).await;
+        let is_over = !connection.as_ref().is_some_and(Connection::is_ready);
+        // Over a kept connection nothing may have begun: the peer had closed it while it was idle.
+        let again = |result: &RecipientResult| {
+            is_one_too_many(result) || (was_kept && is_not_begun(result))
+        };
+        let (later, done): (Vec<_>, Vec<_>) = results.into_iter().partition(again);
+        let progress = was_kept || later.len() < rest.len();
+        all.extend(done);
+        if later.is_empty() || !is_over || !progress || core.stop.is_cancelled() {
+            all.extend(later);
+            return (connection, all);
         }
-    }
-    match dial(core, &dispatch.next_hop).await {
-        Ok(connection) => send(core, connection, dispatch, at_hand).await,
-        Err(outcome) => (None, for_all(dispatch, &outcome)),
+        if let Some(used_up) = connection {
+            used_up.quit().await;
+        }
+        rest = later.into_iter().map(|result| result.recipient).collect();
     }
 }
 
-/// Whether no recipient got past MAIL, and none for good.
-fn not_begun(results: &[RecipientResult]) -> bool {
-    results.iter().all(|result| match &result.outcome {
-        Outcome::Deferred(status) => status.stage <= AttemptStage::Mail,
-        _ => false,
-    })
+/// Whether a recipient did not get past MAIL, and did not fail for good.
+fn is_not_begun(result: &RecipientResult) -> bool {
+    matches!(&result.outcome, Outcome::Deferred(status) if status.stage <= AttemptStage::Mail)
 }
 
 /// Sends a message over a connection; the connection comes back when it can be used again.
@@ -112,9 +126,10 @@ async fn send(
     mut connection: Connection,
     dispatch: &Dispatch,
     at_hand: &AtHand,
+    recipients: &[u32],
 ) -> (Option<Connection>, Vec<RecipientResult>) {
     connection.messages = connection.messages.saturating_add(1);
-    let mut rest = dispatch.recipients.clone();
+    let mut rest = recipients.to_vec();
     let mut all: Vec<RecipientResult> = Vec::with_capacity(rest.len());
     loop {
         let (open, results) = transact(core, &mut connection, dispatch, at_hand, &rest).await;
@@ -171,11 +186,7 @@ async fn transact(
                 return (open, results);
             }
             Reached::Closed(close) => {
-                let result = |recipient: &u32| RecipientResult {
-                    recipient: *recipient,
-                    outcome: close.outcome(),
-                };
-                return (false, recipients.iter().map(result).collect());
+                return (false, for_all(recipients, &close.outcome()));
             }
         }
         reached = connection.drive().await;

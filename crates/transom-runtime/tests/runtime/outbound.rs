@@ -229,6 +229,24 @@ async fn recipients_that_the_peer_finds_too_many_are_sent_again_at_once() {
     stop(transport).await;
 }
 
+// [RFC 9422 §4.1-b, §4.3-a] test
+#[tokio::test]
+async fn recipients_that_a_session_does_not_take_go_in_another_at_once() {
+    for limits in ["LIMITS RCPTDOMAINMAX=1", "LIMITS MAILMAX=1 RCPTMAX=1"] {
+        let (events, mailbox) = (Events::default(), Mailbox::default());
+        let peer = Peer::start(&["PIPELINING", limits], None, |_| Do::Usual).await;
+        let transport =
+            node(&events, &mailbox).send_connector(to_host(peer.address)).start().await.unwrap();
+        for subject in ["first", "second"] {
+            let to = ["x@a.example", "x@b.example", "x@c.example"];
+            submit(address(&transport), FROM, &to, subject).await;
+        }
+        peer.wait_taken(6).await;
+        assert_eq!(events.count(EventId::Defer), 0, "{limits}");
+        stop(transport).await;
+    }
+}
+
 #[tokio::test]
 async fn eight_bit_content_is_not_sent_where_it_is_not_taken() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
