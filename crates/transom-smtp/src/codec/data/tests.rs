@@ -119,7 +119,16 @@ fn assert_as_slow(pieces: &[&[u8]], dots: bool) {
 #[test]
 fn each_special_octet_is_found_at_every_place_whatever_the_cut() {
     let special: [&[u8]; 11] = [
-        b"\r", b"\n", b"\0", b".", b"\r\n", b"\r\n.", b"\r\n..", b"\r\n.\r\n", b"\n.\r\n", b"\r\r\n",
+        b"\r",
+        b"\n",
+        b"\0",
+        b".",
+        b"\r\n",
+        b"\r\n.",
+        b"\r\n..",
+        b"\r\n.\r\n",
+        b"\n.\r\n",
+        b"\r\r\n",
         b"\r\n.\n",
     ];
     let places = (0..200).chain(BLOCK - 70..BLOCK + 70).chain(2 * BLOCK - 5..2 * BLOCK + 5);
