@@ -136,6 +136,7 @@ impl ServerSession {
             }
             Open::Bdat { octets, last } => {
                 self.transaction.decoder = ContentDecoder::for_chunks(self.config.bare_newline);
+                self.clock.begin_content(&self.config.limits);
                 self.begin_chunk(octets, last);
                 return; // the chunk itself is answered
             }

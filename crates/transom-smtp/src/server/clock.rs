@@ -91,7 +91,7 @@ impl Clock {
         self.check(deadline)
     }
 
-    /// Until when a handshake may go on, or the next chunk of a content is awaited.
+    /// Until when a handshake may go on.
     pub(super) fn idle_deadline(&self) -> Result<Deadline, Expired> {
         self.check(self.command_ends)
     }

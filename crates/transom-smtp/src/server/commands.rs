@@ -36,9 +36,10 @@ impl ServerSession {
                 self.skipping_line = true;
                 return Turn::consumed(input.len());
             }
-            // Between chunks a content is on its way, which no session limit cuts short.
+            // Between chunks a content is on its way, which no session limit cuts short; the
+            // minimum rate is all that bounds it.
             let deadline = match self.state {
-                State::Chunks => self.clock.idle_deadline(),
+                State::Chunks => self.clock.content_deadline(&self.config.limits),
                 _ => self.clock.command_deadline(),
             };
             return self.wait(deadline, out);
@@ -207,6 +208,12 @@ impl ServerSession {
     /// always read.
     fn bdat<'i>(&mut self, octets: u64, last: bool, out: &mut Vec<u8>) -> Turn<'i> {
         let Some(refusal) = self.bdat_refusal(octets) else {
+            if octets == 0
+                && !last
+                && let Some(turn) = self.junk(out)
+            {
+                return turn;
+            }
             if self.state == State::Envelope {
                 return self.ask(Open::Bdat { octets, last }, Event::Data);
             }

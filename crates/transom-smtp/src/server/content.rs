@@ -60,7 +60,6 @@ impl ServerSession {
     }
 
     pub(super) fn begin_chunk(&mut self, octets: u64, last: bool) {
-        self.clock.begin_content(&self.config.limits);
         self.state = State::Chunk { octets, left: octets, last };
     }
 
