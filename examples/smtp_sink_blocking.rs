@@ -10,7 +10,6 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,6 +71,10 @@ fn serve(mut stream: TcpStream, sink: &Sink) -> io::Result<()> {
                 Some(reply) => session.respond(reply).map_err(io::Error::other)?,
             },
             Output::Wait(until) => wait = Some(until),
+            Output::Pause(until) => {
+                stream.write_all(&std::mem::take(&mut out))?;
+                std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            }
             Output::Close(_) => {
                 stream.write_all(&out)?;
                 // To close with octets unread would take the last reply from the peer.
@@ -84,16 +87,13 @@ fn serve(mut stream: TcpStream, sink: &Sink) -> io::Result<()> {
         }
         input.drain(..consumed);
         let Some(until) = wait else { continue };
-        stream.write_all(&out)?;
-        out.clear();
-        // A time-out of zero would mean none.
+        stream.write_all(&std::mem::take(&mut out))?;
         let left = until.map(|until: Instant| until.saturating_duration_since(Instant::now()));
-        stream.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
+        stream.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1))))?; // zero: none
         match stream.read(&mut octets) {
             Ok(0) => session.handle_eof(Instant::now()),
             Ok(count) => input.extend_from_slice(octets.get(..count).unwrap_or_default()),
-            // Nothing came in time, as the next poll will see by the clock.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {} // the next poll will see it
             Err(error) => return Err(error),
         }
     }
@@ -108,7 +108,7 @@ struct Mail {
 
 struct Sink {
     config: Arc<ServerConfig>,
-    folder: PathBuf,
+    folder: std::path::PathBuf,
     refused: Vec<ForwardPath>,
 }
 

@@ -125,7 +125,7 @@ fn server_config(mode: Mode) -> Option<ServerConfig> {
 }
 
 fn serve(octets: &[u8], chunk: usize, mode: Mode) -> Dialog {
-    let now = now();
+    let mut now = now();
     let Some(config) = server_config(mode).map(Arc::new) else { return Dialog::default() };
     let mut session = ServerSession::new(config, false, now);
     let (mut dialog, mut unread) = (Dialog::default(), Vec::new());
@@ -150,6 +150,7 @@ fn serve(octets: &[u8], chunk: usize, mode: Mode) -> Dialog {
                 unread.clear();
                 continue;
             }
+            Output::Pause(until) => now = until,
             Output::Wait(_) => match pieces.next() {
                 Some(piece) => {
                     unread.drain(..consumed);

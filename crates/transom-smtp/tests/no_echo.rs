@@ -14,7 +14,7 @@ const MARK: &str = "zqxjkv";
 /// Everything that a session says to `lines`, with all that is on offer.
 fn said(lines: &[String]) -> String {
     #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-    let now = Instant::now();
+    let mut now = Instant::now();
     let extensions = Extensions::default().with_dsn(true).with_mt_priority(true);
     let config = ServerConfig::new("mx.contoso.com".parse().unwrap());
     let config = Arc::new(config.with_extensions(extensions));
@@ -26,6 +26,7 @@ fn said(lines: &[String]) -> String {
         match step.output {
             Output::Event(_) => session.accept().unwrap(),
             Output::Close(_) => return String::from_utf8(out).unwrap(),
+            Output::Pause(until) => now = until,
             Output::Wait(_) => match lines.next() {
                 Some(line) => input.extend_from_slice(line.as_bytes()),
                 None => session.handle_eof(now),

@@ -177,7 +177,8 @@ fn serve(
                 server.authenticate(verdict).unwrap();
             }
             Output::Event(_) => server.accept().unwrap(),
-            // A failure is told after a while, and an error too.
+            Output::Pause(until) => *now = until,
+            // A failure is told after a while.
             Output::Wait(Some(deadline)) if out.is_empty() => *now = deadline,
             Output::Wait(_) | Output::Close(_) => return,
             Output::Notice(Notice::Authenticated | Notice::AuthenticationFailed) => {}

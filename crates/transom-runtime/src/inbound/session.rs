@@ -207,10 +207,15 @@ impl Driver {
                 Output::StartTls => self.start_tls().await?,
                 Output::Wait(deadline) => {
                     self.wire.consume(consumed);
-                    let written = self.wire.flush().await;
-                    self.reception.submit().await;
-                    written?;
+                    self.flush().await?;
                     self.wait(deadline).await?;
+                }
+                Output::Pause(until) => {
+                    self.wire.consume(consumed);
+                    self.flush().await?;
+                    if !self.core.pause(until.saturating_duration_since(now)).await {
+                        self.session.shutdown();
+                    }
                 }
                 Output::Close(close) => return Ok(close),
                 _ => self.wire.consume(consumed),
@@ -302,6 +307,13 @@ impl Driver {
         self.session.handle_tls_established(self.core.clock.now());
         self.session.set_channel(channel);
         Ok(())
+    }
+
+    /// Writes what is pending, and hands on the message that it tells of.
+    async fn flush(&mut self) -> io::Result<()> {
+        let written = self.wire.flush().await;
+        self.reception.submit().await;
+        written
     }
 
     async fn wait(&mut self, deadline: Option<Instant>) -> io::Result<()> {

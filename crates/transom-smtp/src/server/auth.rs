@@ -248,8 +248,10 @@ impl ServerSession {
         if self.eof {
             return Turn::output(self.closed(Close::PeerClosed));
         }
+        // A server that shuts down waits for no delay.
         let failure = self.authentication.take_if(|failed| {
-            failed.failure.as_ref().is_none_or(|failure| self.clock.has_come(failure.told_at))
+            let due = |failure: &Failure| self.clock.has_come(failure.told_at);
+            self.draining || failed.failure.as_ref().is_none_or(due)
         });
         let Some(authentication) = failure else {
             let failure = self.authentication.as_ref().and_then(|failed| failed.failure.as_ref());

@@ -73,27 +73,24 @@ impl ServerSession {
         }
     }
 
-    /// Says it after so long. Nothing more is read until then.
+    /// Says it after so long. Nothing more is read until then. A delay without end is none.
     pub(super) fn say_late(&mut self, reply: Reply, delay: Duration, out: &mut Vec<u8>) {
-        if delay.is_zero() {
-            self.say(&reply, out);
-        } else {
-            self.late_reply = Some(LateReply { due: self.clock.in_future(delay), reply });
+        match self.clock.in_future(delay).filter(|_| !delay.is_zero()) {
+            Some(due) => self.late_reply = Some(LateReply { due, reply }),
+            None => self.say(&reply, out),
         }
     }
 
     /// Nobody waits for the peer that has ended its side, or in a server that shuts down.
-    pub(super) fn say_when_due<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
-        let at_once = self.eof || self.draining;
-        let due = self.late_reply.take_if(|late| at_once || self.clock.has_come(late.due));
-        match due {
-            Some(late) => {
-                self.clock.restart_command(&self.config.limits);
-                self.say(&late.reply, out);
-                Turn::consumed(0)
-            }
-            None => Turn::output(Output::Wait(self.late_reply.as_ref().and_then(|late| late.due))),
+    pub(super) fn say_when_due<'i>(&mut self, late: LateReply, out: &mut Vec<u8>) -> Turn<'i> {
+        if self.eof || self.draining || self.clock.has_come(Some(late.due)) {
+            self.clock.restart_command(&self.config.limits);
+            self.say(&late.reply, out);
+            return Turn::consumed(0);
         }
+        let until = late.due;
+        self.late_reply = Some(late);
+        Turn::output(Output::Pause(until))
     }
 
     pub(super) fn count_error<'i>(&mut self, out: &mut Vec<u8>) -> Option<Turn<'i>> {

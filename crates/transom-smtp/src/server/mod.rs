@@ -15,7 +15,7 @@
 //! registered in [`ServerConfig`]. With [`Protocol::Lmtp`] the session is one of LMTP.
 //!
 //! The loop of a driver, here with a peer that has said everything at once. A real one writes
-//! `out` and waits for the peer at [`Output::Wait`].
+//! `out` and waits for the peer at [`Output::Wait`], and for the clock alone at [`Output::Pause`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -23,7 +23,7 @@
 //! use transom_smtp::server::{Close, Event, Output, ServerConfig, ServerSession};
 //!
 //! # #[expect(clippy::disallowed_methods, reason = "an example has a clock")]
-//! let now = Instant::now();
+//! let mut now = Instant::now();
 //! let config = Arc::new(ServerConfig::new("mx.example".parse()?));
 //! let mut session = ServerSession::new(config, false, now);
 //! let (mut out, mut said) = (Vec::new(), String::new());
@@ -45,6 +45,7 @@
 //!                 None => session.handle_eof(now),
 //!             }
 //!         }
+//!         Output::Pause(until) => now = until, // write to the socket, sleep
 //!         Output::Close(why) => {
 //!             assert_eq!(why, Close::Quit);
 //!             break;
@@ -97,8 +98,8 @@ pub use replies::FixedReply;
 
 /// A session as the server sees it, from greeting to close.
 ///
-/// Call [`poll`](Self::poll) until it says [`Output::Wait`] or [`Output::Close`], answer each
-/// [`Output::Event`], and offer again what was not consumed.
+/// Call [`poll`](Self::poll) until it says [`Output::Wait`], [`Output::Pause`] or
+/// [`Output::Close`], answer each [`Output::Event`], and offer again what was not consumed.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub struct ServerSession {
@@ -324,8 +325,8 @@ impl ServerSession {
             self.reset_due = false;
             return Turn::output(Output::Notice(Notice::Reset));
         }
-        if self.late_reply.is_some() {
-            return self.say_when_due(out);
+        if let Some(late) = self.late_reply.take() {
+            return self.say_when_due(late, out);
         }
         if self.skipped_chunk.is_some() {
             return self.skip_chunk(input, out);

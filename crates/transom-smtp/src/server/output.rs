@@ -38,6 +38,10 @@ pub enum Output<'i> {
     Event(Event),
     /// Tell this to the application; nothing is answered. Poll again at once.
     Notice(Notice),
+    /// Write what is pending, read nothing, and poll again at this instant, or once
+    /// [`shutdown`](super::ServerSession::shutdown) was called: a reply is late on purpose, and
+    /// whatever came meanwhile would only pile up.
+    Pause(Instant),
     /// Write what is pending, then begin the TLS handshake and report it with
     /// [`handle_tls_established`](super::ServerSession::handle_tls_established). Octets read
     /// before the handshake are dropped, never kept.

@@ -132,7 +132,7 @@ pub(super) struct Restart {
 /// A reply that is said after a while.
 #[derive(Debug)]
 pub(super) struct LateReply {
-    pub(super) due: Option<Instant>,
+    pub(super) due: Instant,
     pub(super) reply: Reply,
 }
 

@@ -183,6 +183,10 @@ impl Driver {
                     self.session.handle_tls_established(self.now);
                     continue;
                 }
+                Output::Pause(until) => {
+                    self.deadline = Some(until);
+                    done = true;
+                }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     done = true;

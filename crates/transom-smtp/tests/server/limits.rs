@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use transom_smtp::sasl::AuthOffer;
 use transom_smtp::server::{Close, Output};
 
-use crate::driver::{Driver, config};
+use crate::driver::{Driver, config, offer};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+fn tls_free_offer() -> AuthOffer {
+    offer().danger_offer_plaintext_auth_without_tls(true)
+}
 
 #[test]
 fn wait_names_the_deadline_that_comes_first() {
@@ -100,6 +105,73 @@ fn slow_chunks_end_the_session_like_slow_data() {
         driver.advance(SECOND);
         assert_eq!(driver.closed, Some(Close::Timeout), "{command:?}");
     }
+}
+
+#[test]
+fn chunks_that_dribble_end_the_session_like_slow_data() {
+    let first = |driver: &mut Driver| driver.feed(b"BDAT 1\r\nx");
+    let mut driver = Driver::with_recipient(config());
+    first(&mut driver);
+    driver.advance(59 * SECOND);
+    assert_eq!(driver.closed, None, "a chunk may be waited for as long as content");
+    driver.advance(SECOND);
+    assert_eq!(driver.closed, Some(Close::Timeout));
+    // However often a little comes, it earns what it is worth.
+    let mut driver = Driver::with_recipient(config());
+    let mut seconds = 0;
+    while driver.closed.is_none() && seconds < 600 {
+        first(&mut driver);
+        driver.advance(20 * SECOND);
+        seconds += 20;
+    }
+    assert_eq!((seconds, driver.closed), (80, Some(Close::Timeout)));
+}
+
+#[test]
+fn empty_chunks_are_commands_that_move_no_mail() {
+    let limits = config().limits.with_junk_max(2);
+    let mut driver = Driver::with_recipient(config().with_limits(limits));
+    assert_eq!(driver.say("BDAT 0\r\nBDAT 0\r\n").matches("250 2.0.0").count(), 2);
+    assert!(driver.say("BDAT 0\r\n").starts_with("421 4.7.0 "));
+    assert_eq!(driver.closed, Some(Close::Junk));
+}
+
+#[test]
+fn nothing_is_read_while_a_reply_is_late() {
+    let limits = config().limits.with_error_delay(SECOND, 5 * SECOND);
+    let mut driver = Driver::new(config().with_limits(limits));
+    driver.feed(b"XYZZY\r\n");
+    let (until, mut out) = (driver.now + SECOND, Vec::new());
+    // Whatever comes meanwhile would pile up: the session takes nothing of it.
+    let step = driver.session.poll(driver.now, b"NOOP\r\n", &mut out);
+    assert_eq!((step.consumed, step.output), (0, Output::Pause(until)));
+    assert_eq!(out, b"");
+    driver.advance(SECOND);
+    assert!(driver.take().starts_with("500 "));
+}
+
+#[test]
+fn delay_without_end_is_none() {
+    let limits = config().limits.with_error_delay(Duration::MAX, Duration::MAX);
+    let mut driver = Driver::new(config().with_limits(limits));
+    assert!(driver.say("XYZZY\r\n").starts_with("500 "));
+}
+
+#[test]
+fn shutdown_waits_for_no_delay() {
+    let limits = config().limits.with_error_delay(SECOND, 5 * SECOND);
+    let mut driver = Driver::identified(config().with_limits(limits).with_auth(tls_free_offer()));
+    assert_eq!(driver.say("XYZZY\r\n"), "");
+    driver.session.shutdown();
+    driver.run();
+    let said = driver.take();
+    assert!(said.starts_with("500 ") && said.contains("\r\n421 4.3.2 "), "{said:?}");
+    let mut driver = Driver::identified(config().with_auth(tls_free_offer()));
+    assert_eq!(driver.say("AUTH PLAIN AGEAYg==\r\n"), "");
+    driver.session.shutdown();
+    driver.run();
+    let said = driver.take();
+    assert!(said.starts_with("535 ") && said.contains("\r\n421 4.3.2 "), "{said:?}");
 }
 
 #[test]
