@@ -378,7 +378,7 @@ fn unless_loopback(peer: IpAddr, max: u32) -> Option<u32> {
 #[expect(clippy::struct_excessive_bools, reason = "one switch an extension, as Exchange has them")]
 #[non_exhaustive]
 pub struct ReceiveExtensions {
-    /// SIZE (RFC 1870); on.
+    /// SIZE (RFC 1870); on. Off: the limit holds all the same.
     pub size: bool,
     /// Whether SIZE tells the limit; on. Off is Exchange's `EnabledWithoutValue`.
     pub size_told: bool,

@@ -143,7 +143,8 @@ fn extensions(core: &Core, connector: &ReceiveConnector, client: SocketAddr) -> 
     let starttls = matches!(connector.tls, ReceiveTls::Offered | ReceiveTls::Required);
     let largest = connector.limits.message_octets_max_for(connector.permissions.anonymous);
     Extensions::default()
-        .with_size(largest.filter(|_| offered.size))
+        .with_size(largest)
+        .with_size_offered(offered.size)
         .with_size_told(offered.size_told)
         .with_pipelining(offered.pipelining)
         .with_eight_bit_mime(offered.eight_bit_mime)

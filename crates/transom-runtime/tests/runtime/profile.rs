@@ -142,6 +142,21 @@ async fn switches_of_the_connector_decide_what_is_offered() {
     stop(transport).await;
 }
 
+#[tokio::test]
+async fn size_that_is_not_offered_is_a_limit_all_the_same() {
+    let limits = ReceiveLimits::default().with_message_octets_max(10_000);
+    let mut connector = ReceiveConnector::internet(anywhere()).with_limits(limits);
+    connector.extensions.size = false;
+    let transport = start(connector).await;
+    let mut client = Client::greeted(address(&transport)).await;
+    let offers = client.expect("EHLO client.example", "250").await;
+    assert!(!offers.contains("SIZE"), "{offers}");
+    let content = format!("\r\n{}", "0123456789012345678\r\n".repeat(700));
+    let found = client.submit("a@client.example", &["b@contoso.example"], content.as_bytes()).await;
+    assert!(found.starts_with("552 5.3.4"), "{found}");
+    stop(transport).await;
+}
+
 struct Nobody;
 
 #[async_trait]

@@ -222,7 +222,7 @@ impl ServerSession {
         let own = self.config.keywords.iter().map(ToString::to_string);
         // [RFC 5321 §2.2.2-a] keywords of registered extensions, and what the host program adds.
         Capabilities {
-            size: offered.size.map(size),
+            size: offered.size.filter(|_| offered.size_offered).map(size),
             pipelining: offered.pipelining,
             dsn: offered.dsn,
             enhanced_status_codes: offered.enhanced_status_codes,

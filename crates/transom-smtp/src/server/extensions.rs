@@ -10,6 +10,8 @@ pub struct Extensions {
     /// SIZE (RFC 1870) with the largest content in octets (37,748,736, Exchange's 36 MB). `None`:
     /// not announced and no limit.
     pub size: Option<u64>,
+    /// Whether SIZE is announced, and taken behind MAIL (on). Off: the limit holds all the same.
+    pub size_offered: bool,
     /// PIPELINING (RFC 2920; on). Off: any octet behind a command ends the session.
     pub pipelining: bool,
     /// 8BITMIME (RFC 6152; on).
@@ -62,6 +64,7 @@ impl Default for Extensions {
         Self {
             // [RFC 5321 §4.5.3.1.7-a] 65,536 at least.
             size: Some(37_748_736),
+            size_offered: true,
             pipelining: true,
             eight_bit_mime: true,
             enhanced_status_codes: true,
@@ -90,6 +93,12 @@ impl Extensions {
     #[must_use]
     pub fn with_size(self, size: Option<u64>) -> Self {
         Self { size, ..self }
+    }
+
+    /// Switches whether SIZE is announced.
+    #[must_use]
+    pub fn with_size_offered(self, size_offered: bool) -> Self {
+        Self { size_offered, ..self }
     }
 
     /// Switches PIPELINING.
@@ -163,6 +172,7 @@ impl Extensions {
     pub fn with_rrvs(self, rrvs: bool) -> Self {
         Self { rrvs, ..self }
     }
+
     /// Switches BINARYMIME.
     #[must_use]
     pub fn with_binary_mime(self, binary_mime: bool) -> Self {

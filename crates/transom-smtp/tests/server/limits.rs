@@ -137,6 +137,16 @@ fn empty_chunks_are_commands_that_move_no_mail() {
 }
 
 #[test]
+fn size_that_is_not_announced_is_a_limit_all_the_same() {
+    let extensions = config().extensions.with_size(Some(10)).with_size_offered(false);
+    let mut driver = Driver::new(config().with_extensions(extensions));
+    assert!(!driver.say("EHLO client.example\r\n").contains("SIZE"));
+    assert!(driver.say("MAIL FROM:<> SIZE=1\r\n").starts_with("555 "));
+    driver.say("MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    assert!(driver.say("01234567890\r\n.\r\n").starts_with("552 5.3.4 "));
+}
+
+#[test]
 fn nothing_is_read_while_a_reply_is_late() {
     let limits = config().limits.with_error_delay(SECOND, 5 * SECOND);
     let mut driver = Driver::new(config().with_limits(limits));
