@@ -83,7 +83,13 @@ fn octets_of_version_two_are_read() {
         assert_eq!(ProxyHeader::read(&input[..end]), Ok(None), "{end}");
     }
     let local = ProxyHeader::from(ProxyOrigin::Local);
-    for input in [raw(0x20, 0, b""), raw(0x20, 0x11, &payload[..12]), raw(0x20, 0, b"junk")] {
+    for input in [
+        raw(0x20, 0, b""),
+        raw(0x20, 0x11, &payload[..12]),
+        raw(0x20, 0x11, b""),
+        raw(0x20, 0x53, b"of no family"),
+        raw(0x20, 0, b"junk"),
+    ] {
         assert_eq!(ProxyHeader::read(&input), Ok(Some((local.clone(), input.len()))));
     }
     let input = raw(0x21, 0, b"junk");

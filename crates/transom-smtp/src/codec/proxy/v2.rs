@@ -36,10 +36,12 @@ pub(super) fn read(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, ProxyHe
     let (Some(payload), Some(header)) = (behind.get(..length), input.get(..whole)) else {
         return Ok(None);
     };
+    // What LOCAL says of addresses is to be skipped, and so is all behind an unknown family.
+    if command == LOCAL {
+        return Ok(Some((ProxyOrigin::Local.into(), whole)));
+    }
     let wrong = |_| ProxyHeaderError::Addresses;
     let (extras, origin) = origin(family, payload).map_err(wrong)?;
-    // What LOCAL says of addresses is to be skipped, and so is all behind an unknown family.
-    let origin = if command == LOCAL { ProxyOrigin::Local } else { origin };
     let extras = if origin.has_ends() { read_extras(extras, header)? } else { Vec::new() };
     Ok(Some((ProxyHeader { origin, extras }, whole)))
 }
