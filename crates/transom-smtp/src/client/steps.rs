@@ -285,7 +285,7 @@ impl ClientSession {
                 self.set_deadline(now, timeout);
             }
             // What already waits behind the consent would be taken for the verdict.
-            Progress::SendContent if !rest.is_empty() => {
+            Progress::SendContent | Progress::Ended(After::LoneDot) if !rest.is_empty() => {
                 self.close_violation(PeerViolation::UnaskedReply);
             }
             Progress::SendContent if self.eof => {

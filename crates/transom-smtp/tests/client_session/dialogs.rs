@@ -197,6 +197,23 @@ fn consent_without_recipients_gets_a_lone_dot_whose_reply_is_noise() {
     }
 }
 
+// The early reply was taken for that to the dot, and that for the reply to the next MAIL, so that
+// a recipient of the next message got the words about another.
+#[test]
+fn reply_ahead_of_the_lone_dot_ends_the_session() {
+    let mut peer = Peer {
+        rcpt: vec![Act::Say("550 5.1.1 no\r\n"), Act::Say("550 5.1.2 nor\r\n")],
+        data: Act::Say("354 go on\r\n250 2.0.0 taken already\r\n"),
+        consents_without_recipients: true,
+        ..Peer::default()
+    };
+    let run = drive(config(), &mut peer, vec![transaction(2); 2], CONTENT, &[0]);
+    assert_eq!(codes(&run.results[0]), ["5.1.1", "5.1.2"]);
+    assert_eq!((run.results.len(), run.ready), (1, 1));
+    let violation = CloseReason::PeerViolation(PeerViolation::UnaskedReply);
+    assert_eq!(run.close.unwrap().reason, violation);
+}
+
 // [RFC 5321 §4.5.4.1-d] test
 #[test]
 fn refused_sender_does_not_keep_the_next_message_back() {
