@@ -33,7 +33,7 @@ fn heap<T>(mut make: impl FnMut() -> T) -> usize {
 /// Plays a server session up to where it waits for the peer, who says one line at a time.
 fn serve(
     config: &Arc<ServerConfig>,
-    now: Instant,
+    mut now: Instant,
     lines: &[&str],
     out: &mut Vec<u8>,
 ) -> ServerSession {
@@ -61,6 +61,7 @@ fn serve(
                 Some(line) => unread = line.as_bytes(),
                 None => return session,
             },
+            Output::Pause(until) => now = until,
             Output::Close(why) => panic!("{why:?}: {}", out.escape_ascii()),
             _ => {}
         }
