@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use transom_types::{Reply, ReplyCode};
+use transom_types::{Reply, ReplyCode, Severity};
 
 use super::{Answer, Close, FixedReply, Open, ServerSession, State, Transaction, Turn};
 use crate::codec::data::ContentDecoder;
@@ -61,7 +61,8 @@ impl ServerSession {
         }
         match reply {
             Some(reply) if matches!(open, Open::Authenticate { .. }) => {
-                return self.authentication_refused(reply);
+                let at_fault = reply.code().severity() == Severity::PermanentNegative;
+                return self.authentication_refused(reply, at_fault);
             }
             Some(reply) if reply.code().severity() != open.positive() => {
                 self.refused(open, reply, out);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use transom_types::{Principal, Reply, Secret, Severity};
+use transom_types::{Principal, Reply, Secret};
 
 use super::{
     Answer, ApiMisuse, Close, Event, FixedReply, Notice, Open, Output, ServerSession, State, Turn,
@@ -211,26 +211,26 @@ impl ServerSession {
                 Turn::output(Output::Notice(Notice::Authenticated))
             }
             ServerStep::Denied => {
-                self.authentication_refused(self.fixed(FixedReply::CredentialsInvalid))
+                self.authentication_refused(self.fixed(FixedReply::CredentialsInvalid), true)
             }
             ServerStep::Malformed => {
                 self.cancel_authentication();
                 self.error(FixedReply::ResponseMalformed, out)
             }
             ServerStep::Unavailable => {
-                self.authentication_refused(self.fixed(FixedReply::AuthenticationUnavailable))
+                let reply = self.fixed(FixedReply::AuthenticationUnavailable);
+                self.authentication_refused(reply, false)
             }
         }
     }
 
-    /// The exchange has failed. What is no fault of the client's is told at once.
-    pub(super) fn authentication_refused<'i>(&mut self, reply: Reply) -> Turn<'i> {
-        let interval = match reply.code().severity() {
-            Severity::PermanentNegative => {
-                self.logon_failures = self.logon_failures.saturating_add(1);
-                self.config.limits.auth_tarpit_interval
-            }
-            _ => Duration::ZERO,
+    /// The exchange has failed. Only what is the client's fault counts, and is told late.
+    pub(super) fn authentication_refused<'i>(&mut self, reply: Reply, at_fault: bool) -> Turn<'i> {
+        let interval = if at_fault {
+            self.logon_failures = self.logon_failures.saturating_add(1);
+            self.config.limits.auth_tarpit_interval
+        } else {
+            Duration::ZERO
         };
         self.state = State::AuthenticationFailed;
         if let Some(authentication) = &mut self.authentication {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use transom_smtp::sasl::AuthOffer;
-use transom_smtp::server::{Close, Output};
+use transom_smtp::server::{Close, FixedReply, Output, ReplyProfile};
 
-use crate::driver::{Driver, config, offer};
+use crate::driver::{Driver, config, offer, reply};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -165,6 +165,20 @@ fn delay_without_end_is_none() {
     let limits = config().limits.with_error_delay(Duration::MAX, Duration::MAX);
     let mut driver = Driver::new(config().with_limits(limits));
     assert!(driver.say("XYZZY\r\n").starts_with("500 "));
+}
+
+#[test]
+fn failed_logons_count_whatever_the_profile_says_to_them() {
+    let words = reply("454 4.7.0 Come back");
+    let replies = ReplyProfile::plain().with_reply(FixedReply::CredentialsInvalid, words).unwrap();
+    let config = config().with_replies(replies).with_auth(tls_free_offer());
+    let mut driver = Driver::identified(config);
+    for said in ["454 4.7.0 Come back", "454 4.7.0 Come back", "421 4.7.0 Too many logon"] {
+        assert_eq!(driver.say("AUTH PLAIN AGEAYg==\r\n"), "", "it is told late");
+        driver.advance(5 * SECOND);
+        assert!(driver.take().starts_with(said), "{said}");
+    }
+    assert_eq!(driver.closed, Some(Close::LogonFailures));
 }
 
 #[test]
