@@ -21,8 +21,8 @@ pub(crate) enum MayUse {
 pub(crate) const IO_LEVEL: u8 = 4;
 
 /// Crates that may use everything and that nobody may use but in tests.
-pub(crate) const UNPUBLISHED: [&str; 4] =
-    ["transom-fuzz", "transom-sim", "transom-workspace", "xtask"];
+pub(crate) const UNPUBLISHED: [&str; 5] =
+    ["transom-fuzz", "transom-sim", "transom-spool-bench", "transom-workspace", "xtask"];
 
 const TYPES: &str = "transom-types";
 const MESSAGE: &str = "transom-message";
