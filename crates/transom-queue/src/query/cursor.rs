@@ -131,7 +131,7 @@ fn key(text: &str) -> Option<SortKey> {
         "d" => span(rest).map(SortKey::Duration),
         "i" => SystemTime::UNIX_EPOCH.checked_add(span(rest)?).map(SortKey::Instant),
         "b" => SystemTime::UNIX_EPOCH.checked_sub(span(rest)?).map(SortKey::Instant),
-        "n" => hex(rest).map(SortKey::Number),
+        "n" => hex(rest).map(u64::cast_signed).map(SortKey::Number),
         "t" => {
             let octet = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
             let clean = rest.len() % 2 == 0 && is_hex(rest);

@@ -16,7 +16,7 @@ pub(super) enum Literal {
     /// In whole seconds.
     Duration(Duration),
     Instant(Timestamp),
-    Number(u64),
+    Number(i64),
     /// As it was written, and in small letters for comparisons.
     Text {
         given: String,
@@ -54,8 +54,15 @@ pub(super) fn form(kind: Kind) -> &'static str {
     }
 }
 
-/// `1*DIGIT [ "B" / "KB" / "MB" / "GB" / "TB" ]`.
-fn number(text: &str) -> Option<u64> {
+/// `[ "-" ] 1*DIGIT [ "B" / "KB" / "MB" / "GB" / "TB" ]`.
+fn number(text: &str) -> Option<i64> {
+    if let Some(text) = text.strip_prefix('-') {
+        return number_of(text)?.checked_neg();
+    }
+    number_of(text)
+}
+
+fn number_of(text: &str) -> Option<i64> {
     let (digits, unit) = text.split_at_checked(digits(text))?;
     let shift = match unit.to_ascii_uppercase().as_str() {
         "" | "B" => 0,
@@ -65,7 +72,7 @@ fn number(text: &str) -> Option<u64> {
         "TB" => 40,
         _ => return None,
     };
-    decimal(digits)?.checked_mul(1u64.checked_shl(shift)?)
+    i64::try_from(decimal(digits)?.checked_mul(1u64.checked_shl(shift)?)?).ok()
 }
 
 /// `date-time` of RFC 3339, or a day, which begins at midnight UTC.

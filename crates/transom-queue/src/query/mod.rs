@@ -37,7 +37,7 @@
 //! | kind | operators | written as |
 //! |---|---|---|
 //! | text | all | letter case does not count; `*` in `-like` is any text, even none |
-//! | number | all but `-like` | `10`, `4KB`, `1MB` (of 1,024 octets each step) |
+//! | number | all but `-like` | `10`, `-5`, `4KB`, `1MB` (of 1,024 octets each step) |
 //! | instant | all but `-like` | `2026-11-24T12:00:00Z`, `2026-11-24`; whole seconds are compared |
 //! | duration | all but `-like` | `90m`, `1d2h`, `1.02:00:00`; whole seconds are compared |
 //! | word | `-eq`, `-ne` | one of the property's words, letter case does not count |
@@ -94,7 +94,7 @@ pub enum Kind {
     Duration,
     /// A moment by the wall clock.
     Instant,
-    /// A number that is not negative.
+    /// A whole number.
     Number,
     /// Text.
     Text,
@@ -115,7 +115,7 @@ pub enum Value<'a> {
     /// A moment by the wall clock.
     Instant(SystemTime),
     /// A number.
-    Number(u64),
+    Number(i64),
     /// Text.
     Text(Cow<'a, str>),
     /// Texts.

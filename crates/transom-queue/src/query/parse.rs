@@ -163,7 +163,7 @@ impl<P: Property> Parser<'_, P> {
                 return Ok(Literal::Null);
             }
             // A hyphen begins operators: what follows a value that was left out is no value.
-            TokenKind::Word(word) if !word.starts_with('-') && !is_reserved(word) => word,
+            TokenKind::Word(word) if !is_operator(word) && !is_reserved(word) => word,
             TokenKind::Quoted(text) => text.as_str(),
             _ => return Err(self.expected("a value", &token)),
         };
@@ -229,6 +229,13 @@ fn is_equality(operator: Operator) -> bool {
 
 fn is_word(kind: &TokenKind<'_>, words: [&str; 2]) -> bool {
     matches!(kind, TokenKind::Word(word) if words.iter().any(|w| w.eq_ignore_ascii_case(word)))
+}
+
+/// A hyphen before a digit is a sign.
+fn is_operator(word: &str) -> bool {
+    let behind =
+        word.strip_prefix('-').map(|behind| behind.starts_with(|c: char| c.is_ascii_digit()));
+    behind == Some(false)
 }
 
 pub(super) fn is_reserved(word: &str) -> bool {

@@ -100,7 +100,7 @@ pub(super) enum SortKey {
     Absent,
     Duration(Duration),
     Instant(SystemTime),
-    Number(u64),
+    Number(i64),
     Text(String),
     /// The word's place among the property's words.
     Word(usize),

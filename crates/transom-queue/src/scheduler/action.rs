@@ -15,6 +15,13 @@ pub struct QueueId {
     pub(super) generation: u32,
 }
 
+impl QueueId {
+    /// A number that no other queue has, until 4 billion more were made. It is never 0.
+    pub fn number(self) -> u64 {
+        u64::from(self.generation).max(1)
+    }
+}
+
 impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.index, self.generation)

@@ -36,6 +36,8 @@ pub(super) struct Queue {
     pub(super) gate: Option<Gate>,
     pub(super) incoming: PerMinute,
     pub(super) outgoing: PerMinute,
+    /// The first and the last failed connection since the last success.
+    pub(super) first_retry: Option<Instant>,
     pub(super) last_retry: Option<Instant>,
     /// Since when nothing got through; of a queue that does not fail, nothing.
     pub(super) stuck_since: Option<Instant>,
@@ -99,6 +101,7 @@ impl Queue {
             gate,
             incoming: PerMinute::default(),
             outgoing: PerMinute::default(),
+            first_retry: None,
             last_retry: None,
             stuck_since: None,
             failures: 0,
@@ -167,6 +170,7 @@ impl Queue {
                     return false;
                 }
                 self.failures = self.failures.saturating_add(1);
+                self.first_retry = self.first_retry.or(Some(now));
                 self.last_retry = Some(now);
                 self.stuck_since = self.stuck_since.or(Some(now));
                 true
@@ -181,6 +185,7 @@ impl Queue {
         self.failures = 0;
         self.failing = false;
         self.stuck_since = None;
+        self.first_retry = None;
         self.retry_at = Tick::NEVER;
         self.connected = true;
         self.window.succeeded(self.inflight);

@@ -43,6 +43,8 @@ pub struct QueueView {
     pub retry_count: u32,
     /// What the last failure was.
     pub last_error: Option<Arc<Status>>,
+    /// When a connection failed for the first time since the last success.
+    pub first_retry: Option<Instant>,
     /// When a connection last failed.
     pub last_retry: Option<Instant>,
     /// When it connects again.
@@ -109,7 +111,12 @@ impl fmt::Display for UnitStatus {
 impl Scheduler {
     /// All queues, in the order in which they were made as far as places were not used again.
     pub fn queues(&self) -> Vec<QueueView> {
-        self.queues.iter().map(|(_, queue)| self.view(queue)).collect()
+        self.each_queue().collect()
+    }
+
+    /// The same, one by one.
+    pub fn each_queue(&self) -> impl Iterator<Item = QueueView> {
+        self.queues.iter().map(|(_, queue)| self.view(queue))
     }
 
     /// One queue.
@@ -157,6 +164,7 @@ impl Scheduler {
             window: queue.window.width(),
             retry_count: queue.failures,
             last_error: queue.last_error.clone(),
+            first_retry: queue.first_retry,
             last_retry: queue.last_retry,
             next_retry: at(queue.retry_at),
             throttled_until: at(queue.throttled_until),

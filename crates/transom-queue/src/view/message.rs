@@ -285,7 +285,7 @@ impl Row for MessageInfo {
                 UnitStatus::PendingSuspend => "PendingSuspend",
                 UnitStatus::PendingRemove => "PendingRemove",
             }),
-            MessageProperty::Size => Value::Number(self.octets),
+            MessageProperty::Size => Value::Number(i64::try_from(self.octets).unwrap_or(i64::MAX)),
             MessageProperty::ExpirationTime => instant(self.expires_at),
             MessageProperty::RetryCount => Value::Number(self.retry_count.into()),
             MessageProperty::NextRetryTime => instant(self.next_retry),

@@ -9,8 +9,8 @@
 //! use transom_queue::query::Query;
 //! use transom_queue::view::{QueueInfo, QueueKind};
 //!
-//! let submission = QueueInfo::new(QueueKind::Submission, 1);
-//! let mut queues = [submission, QueueInfo::new(QueueKind::Poison, 2)];
+//! let submission = QueueInfo::new(QueueKind::Submission, 0);
+//! let mut queues = [submission, QueueInfo::new(QueueKind::Poison, 0)];
 //! queues[1].message_count = 3;
 //! let query = Query::new(7).with_filter("messages >= 1".parse()?);
 //! let page = query.page(queues)?;
@@ -18,11 +18,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! `IncomingRate`, `OutgoingRate` and `Velocity` are whole messages of the last minute.
+//!
 //! # What Exchange shows and we do not
 //!
 //! | of | property | why |
 //! |---|---|---|
-//! | queue | `IncomingRate`, `OutgoingRate`, `Velocity` | nobody counts them yet |
 //! | queue | `TlsDomain` | `TlsClass` is what keeps queues apart here |
 //! | queue | `MessageCountsPerPriority` | a list: [`QueueInfo::message_counts`] |
 //! | queue | `DeferredMessageCountsPerPriority`, `PriorityDescriptions` | not kept |
@@ -39,6 +40,7 @@
 //! | query | `-Include`, `-Exclude` | a filter says the same |
 
 mod ages;
+mod feed;
 mod identity;
 mod message;
 mod property;
@@ -49,6 +51,7 @@ mod verb;
 mod tests;
 
 pub use ages::{AgeHistogram, AgeRow};
+pub use feed::{Moment, message_rows, queue_rows};
 pub use identity::{MessageIdentity, ParseIdentityError, QueueIdentity, QueueName};
 pub use message::{MessageInfo, MessageProperty, RecipientInfo, RecipientStatus, StoredInfo};
 pub use queue::{QueueInfo, QueueKind, QueueProperty};

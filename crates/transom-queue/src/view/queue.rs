@@ -30,6 +30,15 @@ impl QueueKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Submission, Self::Delivery, Self::Unreachable, Self::Poison];
 
+    fn rank(self) -> u64 {
+        match self {
+            Self::Submission => 0,
+            Self::Delivery => 1,
+            Self::Unreachable => 2,
+            Self::Poison => 3,
+        }
+    }
+
     /// What the queue of a next hop is for.
     pub fn of(next_hop: &NextHop) -> Self {
         match next_hop.kind {
@@ -86,6 +95,12 @@ properties! {
     SuspendedMessageCount = "SuspendedMessageCount", "suspended", Kind::Number;
     /// Attempts under way. Not in Exchange.
     ActiveMessageCount = "ActiveMessageCount", "active", Kind::Number;
+    /// Messages that came in the last minute.
+    IncomingRate = "IncomingRate", "incoming", Kind::Number;
+    /// Messages that were done with in the last minute.
+    OutgoingRate = "OutgoingRate", "outgoing", Kind::Number;
+    /// How many more were done with than came in the last minute; of a queue that grows, negative.
+    Velocity = "Velocity", "velocity", Kind::Number;
     /// What the last failure was.
     LastError = "LastError", "last-error", Kind::Text;
     /// Failed connections since the last success.
@@ -106,7 +121,7 @@ properties! {
 pub struct QueueInfo {
     /// Its name. A delivery queue is named by its number.
     pub identity: QueueIdentity,
-    /// Its number, which no other queue has.
+    /// Its number, which no other queue has; 0 for Submission and Poison.
     pub number: u64,
     /// What it is for.
     pub kind: QueueKind,
@@ -124,6 +139,10 @@ pub struct QueueInfo {
     pub suspended_count: u32,
     /// Attempts under way.
     pub active_count: u32,
+    /// Messages that came in the last minute.
+    pub incoming_per_minute: u32,
+    /// Messages that were done with in the last minute.
+    pub outgoing_per_minute: u32,
     /// What the last failure was.
     pub last_error: Option<Arc<Status>>,
     /// Failed connections since the last success.
@@ -159,6 +178,8 @@ impl QueueInfo {
             deferred_count: 0,
             suspended_count: 0,
             active_count: 0,
+            incoming_per_minute: 0,
+            outgoing_per_minute: 0,
             last_error: None,
             retry_count: 0,
             first_retry: None,
@@ -182,7 +203,7 @@ impl QueueInfo {
             QueueName::Submission => self.kind == QueueKind::Submission,
             QueueName::Unreachable => self.kind == QueueKind::Unreachable,
             QueueName::Poison => self.kind == QueueKind::Poison,
-            QueueName::Number(number) => self.number == *number,
+            QueueName::Number(number) => self.number == *number && self.number != 0,
             QueueName::NextHop(domain) => {
                 self.kind == QueueKind::Delivery
                     && self.next_hop_domain().eq_ignore_ascii_case(domain.as_str())
@@ -230,7 +251,7 @@ impl Row for QueueInfo {
     type Property = QueueProperty;
 
     fn id(&self) -> RowId {
-        RowId(self.number, 0)
+        RowId(self.number, self.kind.rank())
     }
 
     fn value(&self, property: QueueProperty) -> Value<'_> {
@@ -253,6 +274,12 @@ impl Row for QueueInfo {
             QueueProperty::DeferredMessageCount => number(self.deferred_count),
             QueueProperty::SuspendedMessageCount => number(self.suspended_count),
             QueueProperty::ActiveMessageCount => number(self.active_count),
+            QueueProperty::IncomingRate => number(self.incoming_per_minute),
+            QueueProperty::OutgoingRate => number(self.outgoing_per_minute),
+            QueueProperty::Velocity => Value::Number(
+                i64::from(self.outgoing_per_minute)
+                    .saturating_sub(i64::from(self.incoming_per_minute)),
+            ),
             QueueProperty::LastError => self.last_error.as_ref().map_or(Value::Absent, |status| {
                 Value::Text(Cow::Owned(last_error(status, self.last_retry)))
             }),

@@ -65,7 +65,7 @@ impl Property for Field {
 pub(super) struct Thing {
     pub(super) id: u64,
     pub(super) age: Option<Duration>,
-    pub(super) count: u64,
+    pub(super) count: i64,
     pub(super) colour: usize,
     pub(super) name: Option<String>,
     pub(super) seen: Option<SystemTime>,
@@ -113,7 +113,7 @@ pub(super) fn thing() -> Thing {
 prop_compose! {
     pub(super) fn things()(
         age in proptest::option::of(0u64..100),
-        count in 0u64..4,
+        count in -1i64..4,
         colour in 0usize..3,
         name in proptest::option::of("[a-cA-C]{0,3}"),
         seen in proptest::option::of(0u64..100),

@@ -103,20 +103,21 @@ fn a15_identity_means_the_queues_that_exchange_means() {
         QueueInfo::new(kind, number).with_next_hop(hop(DeliveryType::DnsConnectorDelivery, domain))
     };
     let queues = [
-        QueueInfo::new(QueueKind::Submission, 1),
+        QueueInfo::new(QueueKind::Submission, 0),
         queue(QueueKind::Delivery, 4, "contoso.com"),
         queue(QueueKind::Delivery, 5, "fabrikam.com"),
         queue(QueueKind::Delivery, 6, "Contoso.com"),
         queue(QueueKind::Unreachable, 7, "Unreachable Domain"),
-        QueueInfo::new(QueueKind::Poison, 3),
+        QueueInfo::new(QueueKind::Poison, 0),
     ];
     for (identity, meant) in [
-        ("Submission", vec![1]),
+        ("Submission", vec![0]),
         ("Unreachable", vec![7]),
-        ("Poison", vec![3]),
+        ("Poison", vec![0]),
         ("contoso.com", vec![4, 6]),
         (r"MX1\5", vec![5]),
-        (r"mx1\*", vec![1, 4, 5, 6, 7, 3]),
+        (r"mx1\*", vec![0, 4, 5, 6, 7, 0]),
+        ("0", vec![]),
         (r"mx2\*", vec![]),
         ("9", vec![]),
     ] {
@@ -131,13 +132,13 @@ fn a15_queue_has_the_names_of_exchange() {
     let delivery = |kind| QueueInfo::new(QueueKind::Delivery, 4).with_next_hop(hop(kind, "x.org"));
     for (queue, identity, delivery_type, domain, category) in [
         (
-            QueueInfo::new(QueueKind::Submission, 1),
+            QueueInfo::new(QueueKind::Submission, 0),
             "Submission",
             "Undefined",
             "Submission",
             "Internal",
         ),
-        (QueueInfo::new(QueueKind::Poison, 2), "Poison", "Undefined", "Poison Message", "Internal"),
+        (QueueInfo::new(QueueKind::Poison, 0), "Poison", "Undefined", "Poison Message", "Internal"),
         (
             QueueInfo::new(QueueKind::Unreachable, 3),
             "Unreachable",
@@ -177,6 +178,8 @@ fn full_queue() -> QueueInfo {
     queue.deferred_count = 3;
     queue.suspended_count = 2;
     queue.active_count = 1;
+    queue.incoming_per_minute = 30;
+    queue.outgoing_per_minute = 10;
     queue.retry_count = 5;
     queue.last_error = Some(std::sync::Arc::new(refused()));
     queue.first_retry = Some(at(1_795_521_000));
@@ -258,6 +261,7 @@ fn queues_are_asked_for_as_in_exchange() {
         ("status = active", false),
         ("next-retry > 2026-11-24T12:00:00Z and retries >= 5", true),
         ("identity = 4", true),
+        ("Velocity -le -20 -and IncomingRate -gt 29 -and OutgoingRate -lt 11", true),
     ] {
         let filter: Filter<QueueProperty> = filter.parse().unwrap();
         assert_eq!(filter.matches(&full_queue()), through, "{filter}");
