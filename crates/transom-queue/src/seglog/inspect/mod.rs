@@ -16,7 +16,7 @@ use transom_types::InternalMessageId;
 pub use self::check::{Checked, Damage};
 
 use self::check::Check;
-use self::overlay::Overlay;
+pub(super) use self::overlay::Overlay;
 use super::format::{at, read_format};
 use super::options::{Driver, OpenError, SegLogOptions};
 use super::{Read, SegLog};

@@ -14,7 +14,7 @@ use crate::sync::lock;
 const FORGOTTEN: [&str; 2] = ["quarantine/", "tmp/"];
 
 #[derive(Debug)]
-pub(super) struct Overlay {
+pub(in crate::seglog) struct Overlay {
     under: Arc<dyn SpoolIo>,
     names: Mutex<Names>,
 }
@@ -28,7 +28,7 @@ struct Names {
 }
 
 impl Overlay {
-    pub(super) fn new(under: Arc<dyn SpoolIo>) -> Self {
+    pub(in crate::seglog) fn new(under: Arc<dyn SpoolIo>) -> Self {
         Self { under, names: Mutex::default() }
     }
 
