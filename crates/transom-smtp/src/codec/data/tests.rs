@@ -106,7 +106,7 @@ fn decode_slowly(input: &[u8], dots: bool) -> (Vec<u8>, ContentPiece<'static>) {
 
 /// A CR is handed out before its LF is seen, so that a refusal may come one octet later.
 fn without_cr((content, end): (Vec<u8>, ContentPiece<'_>)) -> (Vec<u8>, ContentPiece<'_>) {
-    (content.strip_suffix(b"\r").map(<[u8]>::to_vec).unwrap_or(content), end)
+    (content.strip_suffix(b"\r").unwrap_or(&content).to_vec(), end)
 }
 
 fn assert_as_slow(pieces: &[&[u8]], dots: bool) {
