@@ -79,6 +79,7 @@ pub(super) async fn serve(
         session.set_channel(channel);
     }
     session.set_client_address(ends.client.ip().to_canonical());
+    let place = Some(place);
     let mut driver =
         Driver { core: Arc::clone(&core), places, place, ends, config, wire, session, reception };
     let ended = driver.run().await;
@@ -176,7 +177,7 @@ struct Driver {
     core: Arc<Core>,
     places: Arc<Places>,
     /// Frees itself with the session.
-    place: Place,
+    place: Option<Place>,
     ends: Ends,
     config: Arc<ServerConfig>,
     wire: Wire,
@@ -277,6 +278,8 @@ impl Driver {
         self.reception.submit().await;
         let core = Arc::clone(&self.core);
         let client = front_end::client_told(told, self.ends.client);
+        // The connection is one and not two, or XCLIENT would fail where a limit is just reached.
+        self.place = None;
         let seat = client.ok_or_else(places::not_served).and_then(|client| {
             let ends = Ends { client, ..self.ends };
             Ok((ends, self.places.seat(&core.config, ends)?))
@@ -284,7 +287,7 @@ impl Driver {
         let answered = match seat {
             Ok((ends, (connector, place))) => {
                 tracing::debug!(before = %self.ends.client, client = %ends.client, "XCLIENT");
-                (self.ends, self.place) = (ends, place);
+                (self.ends, self.place) = (ends, Some(place));
                 self.reception.begin_anew(connector, ends);
                 self.config = server_config(&core, connector, ends.client);
                 self.session.restart(Arc::clone(&self.config), None)

@@ -1,7 +1,7 @@
 //! XCLIENT: who may say it, and what is left of what was before.
 
 use transom_agent::{AuthenticationAnswer, Authenticator, PasswordQuestion, async_trait};
-use transom_connector::{Permissions, ReceiveTls, Rights};
+use transom_connector::{Permissions, ReceiveLimits, ReceiveTls, Rights};
 use transom_runtime::Certificate;
 use transom_tracking::EventId;
 use transom_types::Principal;
@@ -60,6 +60,20 @@ async fn commands_behind_xclient_are_not_taken_for_the_new_client() {
     let reply = proxy.reply().await;
     assert!(reply.starts_with("554 5.5.0"), "{reply}");
     proxy.closed().await;
+    stop(transport).await;
+}
+
+#[tokio::test]
+async fn connection_that_speaks_for_another_takes_one_place() {
+    let limits = ReceiveLimits::default().with_connections_max(1);
+    let connector = internet().with_limits(limits);
+    let transport = transport(&Events::default(), &Mailbox::default(), connector);
+    let transport = transport.start().await.unwrap();
+    let (_client, greeting) = xclient(address(&transport), OUTSIDE).await;
+    assert!(greeting.starts_with("220 "), "{greeting}");
+    // It still counts.
+    let (_, reply) = saying(STRANGER, address(&transport), b"").await;
+    assert!(reply.starts_with("421 4.3.2"), "{reply}");
     stop(transport).await;
 }
 
