@@ -56,12 +56,10 @@ impl Measured {
         self.latencies.len() as f64 / self.took.as_secs_f64()
     }
 
-    /// The latency that this part of the messages did not exceed.
-    pub(crate) fn millis(&self, part: f64) -> f64 {
-        let skipped = self.latencies.iter().rev();
-        let above = Duration::from_secs(self.latencies.len() as u64).mul_f64(1.0 - part).as_secs();
-        let at = usize::try_from(above).ok().and_then(|above| skipped.skip(above).next());
-        at.copied().unwrap_or_default().as_secs_f64() * 1e3
+    /// The latency that so many of a thousand messages did not exceed.
+    pub(crate) fn millis(&self, permille: usize) -> f64 {
+        let at = (self.latencies.len() * permille).div_ceil(1000).saturating_sub(1);
+        self.latencies.get(at).copied().unwrap_or_default().as_secs_f64() * 1e3
     }
 }
 

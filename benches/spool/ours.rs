@@ -54,18 +54,18 @@ pub(crate) fn run_outstanding(
     let spool = SegLog::open_dir(folder, SegLogOptions::default())?;
     let (schedule, mut sent) = (cell.schedule(), Sent::default());
     block_on(async {
-        let send = async |number: u64| {
+        let hand_in = async |number: u64| {
             let began = Instant::now();
             accept(&spool, cell.mail.get(number)?).await?;
             Ok::<_, Fault>(began)
         };
         let mut numbers = 0..cell.messages_max();
         let mut waiting = FuturesUnordered::new();
-        waiting.extend(numbers.by_ref().take(cell.producers).map(&send));
+        waiting.extend(numbers.by_ref().take(cell.producers).map(&hand_in));
         while let Some(began) = waiting.next().await {
             sent.add(schedule, began?);
             if !schedule.is_over(Instant::now()) {
-                waiting.extend(numbers.next().map(&send));
+                waiting.extend(numbers.next().map(&hand_in));
             }
         }
         Ok::<_, Fault>(())

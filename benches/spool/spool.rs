@@ -205,8 +205,8 @@ fn print_row(kind: Kind, sample: &Measured, ours: f64, cell: &Cell<'_>) {
         ours / sample.rate(),
         sample.syncs as f64 / messages,
         sample.written as f64 / octets,
-        sample.millis(0.5),
-        sample.millis(0.99),
+        sample.millis(500),
+        sample.millis(990),
         sample.cpu.as_secs_f64() * 1e6 / messages,
     );
 }

@@ -1,4 +1,4 @@
-//! SQLite, as a queue of mail would use it with care.
+//! `SQLite`, as a queue of mail would use it with care.
 
 use std::path::Path;
 

@@ -25,7 +25,7 @@ pub(crate) trait Store: Sync {
     /// Keeps a message; it is durable when this returns.
     fn put(&self, number: u64, message: &Message) -> Result<(), Fault>;
 
-    /// Ends it, and says how often it synced: for SQLite and fjall once for each commit, their
+    /// Ends it, and says how often it synced: for `SQLite` and fjall once for each commit, their
     /// work in the background is not counted.
     fn close(self: Box<Self>) -> Result<u64, Fault>;
 }
