@@ -11,6 +11,7 @@
 mod codec;
 mod connector;
 mod message;
+mod queue;
 mod sasl;
 mod smtp;
 mod types;
@@ -18,6 +19,7 @@ mod types;
 pub use codec::{capabilities, content, forwarded, proxy_header};
 pub use connector::connector;
 pub use message::{content_scan, header_section};
+pub use queue::filter;
 pub use sasl::{sasl_client, sasl_server};
 pub use smtp::{client_session, command, reply, server_session};
 pub use types::{address_literal, domain, enhanced_status_code, mailbox, path, reply_code, xtext};
@@ -36,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("content_scan", content_scan),
     ("domain", domain),
     ("enhanced_status_code", enhanced_status_code),
+    ("filter", filter),
     ("forwarded", forwarded),
     ("header_section", header_section),
     ("mailbox", mailbox),
