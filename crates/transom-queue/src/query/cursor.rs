@@ -21,13 +21,13 @@ pub struct Cursor {
 /// To which list a cursor belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
-    source: u64,
+    source: u128,
     filter: u32,
     sort: u32,
 }
 
 impl Origin {
-    pub(super) fn new<P: Property>(source: u64, filter: &Filter<P>, sort: &Sort<P>) -> Self {
+    pub(super) fn new<P: Property>(source: u128, filter: &Filter<P>, sort: &Sort<P>) -> Self {
         let rows = crc32c::crc32c(P::ROWS.as_bytes());
         let sum = |text: String| crc32c::crc32c_append(rows, text.as_bytes());
         Self { source, filter: sum(filter.to_string()), sort: sum(sort.to_string()) }
@@ -116,7 +116,8 @@ fn read(text: &str) -> Option<Cursor> {
     if parts.next()? != VERSION {
         return None;
     }
-    let source = hex(parts.next()?)?;
+    let source = parts.next().filter(|text| is_hex(text))?;
+    let source = u128::from_str_radix(source, 16).ok()?;
     let filter = u32::try_from(hex(parts.next()?)?).ok()?;
     let sort = u32::try_from(hex(parts.next()?)?).ok()?;
     let id = RowId(hex(parts.next()?)?, hex(parts.next()?)?);

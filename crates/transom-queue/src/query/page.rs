@@ -19,7 +19,7 @@ pub struct Query<P> {
     /// Rows of a page; 1 to [`Query::ROWS_MAX`].
     pub rows_max: usize,
     /// Names the spool that the rows come from: cursors of others are refused.
-    pub source: u64,
+    pub source: u128,
 }
 
 /// Where a page begins or ends.
@@ -60,7 +60,7 @@ impl<P: Property> Query<P> {
     pub const ROWS_MAX: usize = 10_000;
 
     /// The first page of all rows of a spool, by their ids.
-    pub fn new(source: u64) -> Self {
+    pub fn new(source: u128) -> Self {
         Self {
             filter: Filter::default(),
             sort: Sort::default(),

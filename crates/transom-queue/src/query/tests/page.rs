@@ -126,7 +126,7 @@ fn text_that_is_no_cursor_is_refused() {
         "c1.1.2.3.4",
         "c1.1.2.3.4.g",
         "c1.1.2.3.4.+5",
-        "c1.100000000000000000.2.3.4.5",
+        "c1.100000000000000000000000000000000.2.3.4.5",
         "c1.1.100000000.3.4.5",
         "c1.1.2.3.4.5.",
         "c1.1.2.3.4.5.x",
@@ -156,7 +156,7 @@ fn longest_cursor_can_be_read() {
         ..Thing::default()
     });
     let sort = sort("name,age,last-seen,count,colour");
-    let page = Query::new(u64::MAX).with_sort(sort).with_rows_max(1).page(rows).unwrap();
+    let page = Query::new(u128::MAX).with_sort(sort).with_rows_max(1).page(rows).unwrap();
     let cursor = page.next.unwrap();
     assert_eq!(cursor.to_string().parse(), Ok(cursor));
 }
