@@ -111,6 +111,31 @@ fn a15_queues_of_a_scheduler_are_found_by_what_they_do() {
     assert_eq!(found(&scheduler, at, "status = suspended"), ["contoso.com"]);
 }
 
+#[test]
+fn first_retry_stays_until_something_gets_through() {
+    let at = moment();
+    let mut scheduler = busy(at);
+    let identity: QueueIdentity = "contoso.com".parse().unwrap();
+    let queue = scheduler.each_queue().find(|queue| queue.status == QueueStatus::Retry).unwrap().id;
+    let times = |scheduler: &Scheduler| {
+        let mut rows = queue_rows(scheduler, at).filter(|row| row.is_meant_by(&identity, "mx1"));
+        rows.next().map(|row| (row.first_retry, row.last_retry)).unwrap()
+    };
+    let mut attempt = |now, connection| {
+        scheduler.retry_now(now, queue);
+        for dispatch in starts(&mut scheduler, now) {
+            let retries = vec![(dispatch.recipients, now)];
+            scheduler.complete(now, dispatch.token, Completed { retries, connection });
+        }
+        times(&scheduler)
+    };
+    let minute = Duration::from_mins(1);
+    let failed = attempt(at.now + minute, ConnectionResult::Failed);
+    assert_eq!(failed, (Some(at.wall), Some(at.wall + minute)));
+    let used = attempt(at.now + 2 * minute, ConnectionResult::Used);
+    assert_eq!(used, (None, Some(at.wall + minute)));
+}
+
 /// The statuses of messages are those of the queue and of what was done to them.
 #[test]
 fn a15_messages_of_a_scheduler_have_the_statuses_of_exchange() {
