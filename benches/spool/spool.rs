@@ -182,7 +182,7 @@ fn print_cell(cell: &Cell<'_>, runs: usize, work: &Path) -> Result<(), Fault> {
             samples.push(cell.run(*kind, folder.path())?);
         }
     }
-    let mut ours = 0.0;
+    let (mut ours, mut aims) = (0.0, Vec::new());
     for (kind, mut samples) in kinds.into_iter().zip(samples) {
         samples.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
         let Some(sample) = samples.get(samples.len() / 2) else { continue };
@@ -190,8 +190,29 @@ fn print_cell(cell: &Cell<'_>, runs: usize, work: &Path) -> Result<(), Fault> {
             ours = sample.rate();
         }
         print_row(kind, sample, ours, cell);
+        if let Some(aim) = aim(kind, cell) {
+            let judged = if ours / sample.rate() >= aim { "met" } else { "MISSED" };
+            aims.push(format!("{aim} times {}: {judged}", kind.name()));
+        }
+    }
+    if !aims.is_empty() {
+        println!("aims at {} producers: {}", cell.producers, aims.join(", "));
     }
     Ok(())
+}
+
+/// How many times as fast as another store the spool should be.
+fn aim(kind: Kind, cell: &Cell<'_>) -> Option<f64> {
+    let large = cell.mail.body_octets() > 4 << 10;
+    match (kind, cell.producers) {
+        // Of the best, so of each.
+        (Kind::Files | Kind::Sqlite | Kind::Fjall, _) if large => Some(0.9),
+        (Kind::Files, 128) => Some(40.0),
+        (Kind::Sqlite, 128) => Some(3.0),
+        (Kind::Fjall, 128) => Some(1.0),
+        (Kind::Floor, 4096) => Some(0.7),
+        _ => None,
+    }
 }
 
 fn print_row(kind: Kind, sample: &Measured, ours: f64, cell: &Cell<'_>) {
