@@ -136,7 +136,7 @@ pub(super) fn read_log(io: &dyn SpoolIo, spool: u128) -> Result<LogFolder, OpenE
 
 /// The first octets of a file, each half for itself: a sector that cannot be read must not hide
 /// the other copy of the header.
-fn read_start(file: &dyn crate::io::SpoolFile) -> Vec<u8> {
+pub(super) fn read_start(file: &dyn crate::io::SpoolFile) -> Vec<u8> {
     let mut start = vec![0; usize::try_from(DATA_START).unwrap_or(0)];
     let half = start.len() / 2;
     let mut offset = 0;

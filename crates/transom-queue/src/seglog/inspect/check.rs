@@ -17,7 +17,7 @@ use crate::seglog::frame::{Header, Lsn, RecordType};
 use crate::seglog::index::SharedPlace;
 use crate::seglog::judge::{SegmentFile, Verdict, is_body_whole, judge};
 use crate::seglog::options::OpenError;
-use crate::seglog::recovery::{LogFolder, read_log, read_tail};
+use crate::seglog::recovery::{LogFolder, read_log, read_start, read_tail};
 use crate::seglog::replay::Replay;
 use crate::seglog::scan::{Scan, Scanned, ScannedFrame};
 use crate::seglog::segment::{DATA_START, segment_path};
@@ -103,6 +103,7 @@ impl<'c> Check<'c> {
         for segment in &folder.segments {
             let limit = verdict.limits.get(&segment.header.segment).copied().unwrap_or(0);
             if limit > DATA_START {
+                self.header(segment);
                 self.checked.segments = self.checked.segments.saturating_add(1);
                 self.segment(segment.scan(number, limit), segment, limit);
             }
@@ -123,6 +124,15 @@ impl<'c> Check<'c> {
         let notes = notes.iter().filter(|entry| entry.name.strip_suffix(".why.json").is_some());
         self.checked.set_aside = u64::try_from(notes.count()).unwrap_or(u64::MAX);
         Ok(self.checked)
+    }
+
+    /// Looks at whole files alone, which takes no time. The number of damages.
+    pub(super) fn survey(mut self) -> Result<u64, OpenError> {
+        let number = self.spool.spool;
+        let folder = read_log(&*self.spool.io, number)?;
+        let verdict = judge(number, &folder.segments);
+        self.files(&folder, &verdict);
+        Ok(self.checked.damages)
     }
 
     fn tell(&mut self, file: String, offset: u64, reason: impl Into<String>, message: Option<u64>) {
@@ -152,6 +162,21 @@ impl<'c> Check<'c> {
             } else if segment > oldest && !folder.headless.contains(&segment) {
                 self.tell(segment_path(segment), 0, "the segment is missing", None);
             }
+        }
+    }
+
+    /// Both copies of a header, of which one is enough.
+    fn header(&mut self, segment: &SegmentFile) {
+        let (header, number) = (&segment.header, self.spool.spool);
+        let start = read_start(&*segment.file);
+        let expected = header.encode(number).unwrap_or_default();
+        let half = expected.len() / 2;
+        let copies = start.chunks(half.max(1)).zip(expected.chunks(half.max(1)));
+        for (offset, _) in
+            [0, DATA_START / 2].into_iter().zip(copies).filter(|(_, (is, was))| is != was)
+        {
+            let reason = "this copy of the segment's header does not verify, the other does";
+            self.tell(segment_path(header.segment), offset, reason, None);
         }
     }
 

@@ -43,6 +43,31 @@ use crate::sync::{lock, read_lock};
 /// assert_eq!(checked.damages, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Backing up, restoring and moving a spool
+///
+/// The folder is the whole spool. Nothing in it names a machine, a path or a user, so a copy works
+/// anywhere that its files can be written. `LOCK`, `tmp/`, `reserve/` and `log/*.free` are made
+/// anew and need not be copied; `FORMAT`, `log/`, `blob/` and `working` must be, and `quarantine/`
+/// where somebody will look into it.
+///
+/// - **Cold copy**: stop the program, copy the folder, check the copy. A program that was killed
+///   has stopped too.
+/// - **Snapshot** of the file system while the program runs: as good as the disk after a power cut
+///   at that moment. Every message that was answered before is in it. The snapshot must be of one
+///   moment for the whole folder; one of several file systems, one after the other, is none.
+/// - **Copy of a folder in use**, file by file: no backup. Segments are freed, used anew and
+///   written to while others are being copied, so messages may be missing without a trace, and
+///   others may be there that have ended. No content is given that does not verify, so single
+///   messages can be taken from such a copy when there is nothing better.
+/// - **Move**: a cold copy, checked, and the old folder is never started again. Two programs on
+///   two copies deliver every message twice.
+/// - **Restore**: only in place of a spool that is lost. What was delivered after the copy was
+///   made is delivered once more. To have single messages back, read them here and hand them in
+///   anew.
+///
+/// The first start on another machine reports a power cut unless the last run ended in order: it
+/// cannot tell the two apart. The copy holds mail, so nobody else should be able to read it.
 #[derive(Debug)]
 pub struct Inspection {
     log: SegLog,
@@ -124,6 +149,17 @@ impl Inspection {
         let content = content.ok_or(StoreError::Unreachable("a message was read without body"))?;
         let (message, state) = (Arc::new(rebuilt.accept.accepted), rebuilt.accept.state);
         Ok(StoredMessage { id, message, state, content })
+    }
+
+    /// Looks for segments that are missing, too short or without header, and gives their number.
+    /// Each goes to `sink`. Takes no time, and is the first thing that [`check`](Self::check)
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn survey(&self, sink: &mut dyn FnMut(&Damage)) -> Result<u64, OpenError> {
+        Check::new(self, sink).survey()
     }
 
     /// Reads and verifies everything: segments, batches, records, contents, and what they say of
