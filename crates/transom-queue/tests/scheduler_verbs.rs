@@ -5,7 +5,9 @@ mod scheduler_support;
 use std::time::Duration;
 
 use scheduler_support::{deferred_now, enqueue, hop, some_instant, start, used};
-use transom_queue::{Enqueue, Priority, Scheduler, SchedulerAction, SchedulerOptions, UnitStatus};
+use transom_queue::{
+    Enqueue, Priority, QueueStatus, Scheduler, SchedulerAction, SchedulerOptions, UnitStatus,
+};
 use transom_types::InternalMessageId;
 
 fn status(scheduler: &Scheduler, message: u64) -> Option<UnitStatus> {
@@ -125,4 +127,23 @@ fn queue_tells_what_came_and_went_in_the_last_minute() {
     assert!(matches!(scheduler.poll(later), SchedulerAction::Wait(_)));
     let view = scheduler.queue(dispatch.queue).unwrap();
     assert_eq!((view.incoming_per_minute, view.outgoing_per_minute), (0, 0));
+}
+
+#[test]
+fn queue_can_be_suspended_before_anything_is_in_it_and_stays_until_it_is_resumed() {
+    let now = some_instant();
+    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let queue = scheduler.open_queue(now, hop("a.example"));
+    assert!(scheduler.suspend_queue(now, queue));
+    let later = now + Duration::from_hours(1);
+    assert!(matches!(scheduler.poll(later), SchedulerAction::Wait(_)));
+    assert_eq!(scheduler.enqueue(later, enqueue(later, 1, "a.example")), queue);
+    assert!(matches!(scheduler.poll(later), SchedulerAction::Wait(_)));
+    assert_eq!(scheduler.queue(queue).unwrap().status, QueueStatus::Suspended);
+    scheduler.resume_queue(later, queue);
+    start(&mut scheduler, later);
+    // One that was never used goes by itself.
+    let unused = scheduler.open_queue(later, hop("b.example"));
+    let gone = scheduler.poll(later + Duration::from_hours(1));
+    assert!(matches!(gone, SchedulerAction::DropQueue(id, _) if id == unused), "{gone:?}");
 }

@@ -28,7 +28,7 @@ pub(crate) struct Submitted {
     pub(crate) id: InternalMessageId,
     pub(crate) message: Arc<Accepted>,
     pub(crate) state: MessageState,
-    /// Its open recipients, grouped by due time.
+    /// The open recipients that are routed, grouped by due time; the places of each in order.
     pub(crate) units: Vec<RecoveredUnit>,
     pub(crate) deadlines: Deadlines,
     pub(crate) suspended: bool,
@@ -82,19 +82,40 @@ pub(crate) async fn work(core: Arc<Core>, submission: Arc<Mutex<mpsc::Receiver<S
 /// Where the open recipients of a message go.
 fn route(core: &Core, submitted: &Submitted) -> Categorized {
     let _work = core.spool.working(submitted.id, WorkStage::Categorize);
-    let Submitted { message, state, .. } = submitted;
+    let Submitted { message, state, units, .. } = submitted;
     let facts = MessageFacts::new(&message.envelope, message.facts.octets);
     let mut categorized = categorize(&core.config, &facts);
+    // Of a message that is routed anew, some recipients may be under way: those stay there.
+    let asked =
+        |recipient: u32| units.iter().any(|unit| unit.recipients.binary_search(&recipient).is_ok());
     let open = |recipient: u32| {
         let at = usize::try_from(recipient).unwrap_or(usize::MAX);
-        state.recipients.get(at).is_some_and(RecipientState::is_open)
+        asked(recipient) && state.recipients.get(at).is_some_and(RecipientState::is_open)
     };
     for (_, recipients) in &mut categorized.groups {
         recipients.retain(|recipient| open(*recipient));
     }
     categorized.groups.retain(|(_, recipients)| !recipients.is_empty());
+    redirect(core, &mut categorized.groups);
     categorized.failed.retain(|failed| open(failed.recipient));
     categorized
+}
+
+/// Mail goes where administrators want it; recipients that meet there stay together.
+fn redirect(core: &Core, groups: &mut Vec<(NextHop, Vec<u32>)>) {
+    let redirects = core.redirects();
+    if redirects.is_empty() {
+        return;
+    }
+    let mut merged: Vec<(NextHop, Vec<u32>)> = Vec::with_capacity(groups.len());
+    for (next_hop, mut recipients) in groups.drain(..) {
+        let next_hop = redirects.get(&next_hop).cloned().unwrap_or(next_hop);
+        match merged.iter_mut().find(|(known, _)| *known == next_hop) {
+            Some((_, known)) => known.append(&mut recipients),
+            None => merged.push((next_hop, recipients)),
+        }
+    }
+    *groups = merged;
 }
 
 /// The queue entries of a message that needs neither fork nor failure; none where it does.
@@ -250,7 +271,7 @@ fn enqueue(
             attempts: unit.attempts,
             priority: submitted.deadlines.priority,
         };
-        entering.push(Entering { unit, suspended, submitted: submitted.id });
+        entering.push(Entering { unit, suspended });
     }
 }
 

@@ -1,10 +1,10 @@
 //! What all tasks of a transport share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use transom_dns::Resolver;
 use transom_queue::{SettlePolicy, Spool};
 use transom_routing::LocalIdentity;
 use transom_tracking::{EventSink, TrackingEvent};
+use transom_types::{InternalMessageId, NextHop};
 
 use crate::body_cache::BodyCache;
 use crate::categorize::Submitted;
@@ -43,6 +44,13 @@ pub(crate) struct Core {
     /// Whether no attempt begins. Then nothing is gained by keeping bodies for a first one.
     pub(crate) delivery_suspended: AtomicBool,
     pub(crate) buffers: Arc<BufferPool>,
+    /// What administrators do goes one by one, so that what is durable and what is in force come in
+    /// the same order.
+    pub(crate) verbs: tokio::sync::Mutex<()>,
+    /// Messages that wait for an administrator, because they may be what ended the process.
+    pub(crate) poison: Mutex<BTreeSet<InternalMessageId>>,
+    /// Next hops whose mail goes to others.
+    pub(crate) redirects: Mutex<HashMap<NextHop, NextHop>>,
     /// To the categorizer. Full: sessions wait with their `250`, which stops their peers.
     pub(crate) submission: mpsc::Sender<Submitted>,
     /// To the dispatcher. Full: categorizer and connections wait.
@@ -68,6 +76,16 @@ impl Core {
     /// Waits. False when the transport stops meanwhile.
     pub(crate) async fn pause(&self, wait: Duration) -> bool {
         self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some()
+    }
+
+    /// The messages that wait for an administrator. Never held over a wait.
+    pub(crate) fn poison(&self) -> MutexGuard<'_, BTreeSet<InternalMessageId>> {
+        self.poison.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Next hops whose mail goes to others. Never held over a wait.
+    pub(crate) fn redirects(&self) -> MutexGuard<'_, HashMap<NextHop, NextHop>> {
+        self.redirects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives an event to every sink that wants it. Called after what it tells is durable: what a

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use transom_queue::{
-    Completed, Dispatch, DispatchToken, Enqueue, QueueId, QueueView, Scheduler, SchedulerAction,
+    Completed, Dispatch, DispatchToken, Drained, Enqueue, QueueId, QueueView, Scheduler,
+    SchedulerAction, UnitView,
 };
-use transom_types::{InternalMessageId, Status};
+use transom_types::{InternalMessageId, NextHop, Status};
 
+use crate::admin::{self, Progress, Removing};
 use crate::core::Core;
 use crate::{outbound, settlement};
 
@@ -24,8 +26,8 @@ const SOON: Duration = Duration::from_millis(1);
 /// How soon a spool that could not record an outcome is asked again.
 const HELD_RETRY: Duration = Duration::from_secs(1);
 
-/// Suspensions, and as many removals, remembered for messages that are still on their way here:
-/// far more than anybody gives in the moment that takes.
+/// Suspensions remembered for messages that are still on their way here: far more than anybody
+/// gives in the moment that takes.
 const EARLY_MAX: usize = 1024;
 
 /// Recipients that enter a queue.
@@ -34,8 +36,22 @@ pub(crate) struct Entering {
     pub(crate) unit: Enqueue,
     /// An administrator has stopped the message.
     pub(crate) suspended: bool,
-    /// The message as it was before the categorizer: of a fork, its parent.
-    pub(crate) submitted: InternalMessageId,
+}
+
+/// A message in its queues.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Its units, each with where its queue leads; none when it is in no queue.
+    pub(crate) units: Vec<(UnitView, NextHop)>,
+}
+
+/// What a removal took out.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Recipients that are out.
+    pub(crate) recipients: Vec<u32>,
+    /// Recipients that are under way.
+    pub(crate) pending: usize,
 }
 
 /// What the dispatcher is asked for.
@@ -50,9 +66,8 @@ pub(crate) enum Request {
     Free(QueueId, oneshot::Sender<Dispatch>),
     /// What kept a queue from delivering.
     LastError(QueueId, Status),
-    /// Open recipients of a message leave the queues; those under way leave when they end, those
-    /// on their way here when they come.
-    Remove(InternalMessageId, oneshot::Sender<Vec<u32>>),
+    /// Open recipients of a message leave the queues; those under way leave when they end.
+    Remove(InternalMessageId, Removing, oneshot::Sender<Taken>),
     /// No attempt of the message begins.
     Suspend(InternalMessageId),
     /// Attempts of the message begin again.
@@ -63,6 +78,20 @@ pub(crate) enum Request {
     ResumeAll,
     /// All queues, as they are.
     Queues(oneshot::Sender<Vec<QueueView>>),
+    /// The queue that leads there, if there is one.
+    Queue(NextHop, oneshot::Sender<Option<QueueView>>),
+    /// The first messages of a queue; at most so many.
+    Units(QueueId, usize, oneshot::Sender<Vec<UnitView>>),
+    /// Where a message is.
+    Message(InternalMessageId, oneshot::Sender<Found>),
+    /// No attempt of a queue begins.
+    SuspendQueue(QueueId),
+    /// Attempts of a queue begin again.
+    ResumeQueue(QueueId),
+    /// A queue connects now.
+    RetryNow(QueueId),
+    /// What may be routed anew leaves a queue; at most so many of each priority.
+    Drain(QueueId, u32, oneshot::Sender<Drained>),
 }
 
 /// Runs until the transport stops and no attempt is under way.
@@ -79,7 +108,7 @@ pub(crate) async fn run(
         scheduler,
         free: HashMap::new(),
         early: HashSet::new(),
-        removed: HashSet::new(),
+        removing: HashMap::new(),
         held: false,
     };
     let mut batch = Vec::with_capacity(BATCH);
@@ -122,8 +151,8 @@ struct Dispatcher {
     free: HashMap<QueueId, Vec<oneshot::Sender<Dispatch>>>,
     /// Messages that were suspended while they were still with the categorizer.
     early: HashSet<InternalMessageId>,
-    /// Messages that were removed while they were still with the categorizer.
-    removed: HashSet<InternalMessageId>,
+    /// Messages that are removed when what is under way of them has ended.
+    removing: HashMap<InternalMessageId, Removing>,
     /// No attempt begins, because its outcome could not be written down.
     held: bool,
 }
@@ -159,18 +188,32 @@ impl Dispatcher {
                     self.core.spawn(settlement::notify_delay(Arc::clone(&self.core), overdue));
                 }
                 SchedulerAction::Remove { message, recipients } => {
-                    let core = Arc::clone(&self.core);
-                    self.core.spawn(settlement::remove(core, message, recipients));
+                    if let Some(removing) = self.removing.get(&message).cloned() {
+                        let core = Arc::clone(&self.core);
+                        let ended = admin::remove(core, message, recipients, removing);
+                        self.core.spawn(ended);
+                    }
                 }
                 SchedulerAction::DropQueue(queue, _) => drop(self.free.remove(&queue)),
-                // The configuration that routed it has not changed since: there is no other way.
-                SchedulerAction::Resubmit(..) => {}
+                SchedulerAction::Resubmit(queue, _) => self.resubmit(queue),
                 SchedulerAction::Wait(until) => {
+                    // Few, and each has an attempt under way.
+                    let scheduler = &self.scheduler;
+                    self.removing.retain(|message, _| !scheduler.message(*message).is_empty());
                     let soon = now.checked_add(SOON).unwrap_or(now);
                     return until.map(|until| until.max(soon));
                 }
                 _ => return Some(now.checked_add(SOON).unwrap_or(now)),
             }
+        }
+    }
+
+    /// Nothing has got through for long: perhaps there is another way by now.
+    fn resubmit(&self, queue: QueueId) {
+        let Some(queue) = self.scheduler.queue(queue) else { return };
+        if self.core.spool.pressure().resubmits() {
+            let (progress, _) = watch::channel(Progress::default());
+            self.core.spawn(admin::route_anew(Arc::clone(&self.core), queue, progress));
         }
     }
 
@@ -199,16 +242,8 @@ impl Dispatcher {
             }
             Request::Free(queue, connection) => self.give_work(now, queue, connection),
             Request::LastError(queue, status) => self.scheduler.set_last_error(queue, status),
-            Request::Remove(message, reply) => {
-                let recipients = self.scheduler.remove(now, message);
-                // Suspending tells whether the scheduler knows it; what is removed stays so.
-                if recipients.is_empty()
-                    && !self.scheduler.suspend_message(now, message)
-                    && self.removed.len() < EARLY_MAX
-                {
-                    self.removed.insert(message);
-                }
-                drop(reply.send(recipients));
+            Request::Remove(message, removing, reply) => {
+                drop(reply.send(self.remove(now, message, removing)));
             }
             Request::Suspend(message) => {
                 if !self.scheduler.suspend_message(now, message) && self.early.len() < EARLY_MAX {
@@ -231,28 +266,64 @@ impl Dispatcher {
                     self.scheduler.resume_all();
                 }
             }
-            Request::Queues(reply) => drop(reply.send(self.scheduler.queues())),
+            Request::SuspendQueue(queue) => drop(self.scheduler.suspend_queue(now, queue)),
+            Request::ResumeQueue(queue) => drop(self.scheduler.resume_queue(now, queue)),
+            Request::RetryNow(queue) => drop(self.scheduler.retry_now(now, queue)),
+            Request::Drain(queue, max, reply) => self.drain(now, queue, max, reply),
+            Request::Queues(_) | Request::Queue(..) | Request::Units(..) | Request::Message(..) => {
+                self.show(request);
+            }
+        }
+    }
+
+    /// Answers what changes nothing.
+    fn show(&self, request: Request) {
+        let scheduler = &self.scheduler;
+        match request {
+            Request::Queues(reply) => drop(reply.send(scheduler.queues())),
+            Request::Queue(next_hop, reply) => {
+                let queue = scheduler.queue_of(&next_hop).and_then(|id| scheduler.queue(id));
+                drop(reply.send(queue));
+            }
+            Request::Units(queue, count, reply) => {
+                drop(reply.send(scheduler.units_of(queue).take(count).collect()));
+            }
+            Request::Message(message, reply) => {
+                let of = |unit: UnitView| Some((scheduler.queue(unit.queue)?.next_hop, unit));
+                let units = scheduler.message(message).into_iter().filter_map(of);
+                let units = units.map(|(next_hop, unit)| (unit, next_hop)).collect();
+                drop(reply.send(Found { units }));
+            }
+            _ => {}
+        }
+    }
+
+    fn remove(&mut self, now: Instant, message: InternalMessageId, removing: Removing) -> Taken {
+        let recipients = self.scheduler.remove(now, message);
+        let under_way = self.scheduler.message(message);
+        if !under_way.is_empty() {
+            self.removing.insert(message, removing);
+        }
+        let pending = under_way.iter().map(|unit| unit.recipients.len()).sum();
+        Taken { recipients, pending }
+    }
+
+    fn drain(&mut self, now: Instant, queue: QueueId, max: u32, reply: oneshot::Sender<Drained>) {
+        let drained = self.scheduler.drain_queue(now, queue, max);
+        if let Err(drained) = reply.send(drained) {
+            for unit in drained.units {
+                self.scheduler.enqueue(now, unit);
+            }
         }
     }
 
     fn enqueue(&mut self, now: Instant, entering: Vec<Entering>) {
-        let mut gone = Vec::new();
-        for Entering { unit, suspended, submitted } in entering {
+        for Entering { unit, suspended } in entering {
             let message = unit.message;
-            if self.removed.contains(&submitted) || self.removed.contains(&message) {
-                let core = Arc::clone(&self.core);
-                self.core.spawn(settlement::remove(core, message, unit.recipients));
-                gone.extend([submitted, message]);
-                continue;
-            }
             self.scheduler.enqueue(now, unit);
             if suspended || self.early.remove(&message) {
                 self.scheduler.suspend_message(now, message);
             }
-        }
-        // All of a message comes at once: its removal is done with.
-        for message in gone {
-            self.removed.remove(&message);
         }
     }
 

@@ -42,6 +42,7 @@
 //! | RFC 7435 | opportunistic TLS: encrypted where possible, in the clear otherwise |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod admin;
 mod body_cache;
 mod builder;
 mod categorize;
@@ -58,6 +59,7 @@ mod tracking_log;
 mod transport;
 mod wire;
 
+pub use admin::{Progress, Removal, Removed, VerbError};
 pub use builder::{StartError, TransportBuilder};
 pub use clock::{Clock, SystemClock};
 pub use maildir::Maildir;

@@ -16,7 +16,6 @@ use crate::categorize::Submitted;
 use crate::core::Core;
 use crate::dispatcher::Request;
 use crate::outbound::Rescue;
-use crate::transport::end_as_removed;
 
 /// A message at hand: what an attempt and its settlement work on.
 #[derive(Clone, Debug)]
@@ -203,7 +202,7 @@ async fn try_overdue(
 }
 
 /// Settles what is no attempt of a connection.
-async fn settle_outside(
+pub(crate) async fn settle_outside(
     core: &Core,
     at_hand: &AtHand,
     cause: Cause<'_>,
@@ -271,7 +270,7 @@ async fn write_down(
 
 /// Hands reports to the categorizer. A worker of the categorizer must not wait for its own
 /// channel, so it does not call this.
-async fn submit(core: &Core, reports: Vec<Submitted>) {
+pub(crate) async fn submit(core: &Core, reports: Vec<Submitted>) {
     for report in reports {
         drop(core.submission.send(report).await);
     }
@@ -301,17 +300,6 @@ async fn make_report(
     let fresh = Fresh { message: Arc::new(accepted.clone()), content: Bytes::from(octets) };
     let accept = Op::Accept(Box::new(Accept { body, message: accepted }));
     Ok((accept, Made { id, fresh, event }))
-}
-
-/// Ends recipients that an administrator took out while they were under way.
-pub(crate) async fn remove(core: Arc<Core>, id: InternalMessageId, recipients: Vec<u32>) {
-    while let Err(error) = end_as_removed(&core, id, &recipients, "an administrator").await {
-        tracing::error!(message = %id, %error, "a removal cannot be written down");
-        let Some(wait) = retry_after(&error) else { return };
-        if !core.pause(wait).await {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use transom_routing::LocalIdentity;
 use transom_tracking::{EventId, Source, TrackingEvent};
 use transom_types::Mailbox;
 
+use crate::admin;
 use crate::body_cache::BodyCache;
 use crate::builder::{Parts, SpoolPlace, StartError, TransportBuilder};
 use crate::categorize::{self, Submitted};
@@ -61,6 +62,7 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
         scheduler.suspend_all();
     }
     let (recovery, later) = load(&core, &mut scheduler).await?;
+    let later = end_removals(&core, &mut scheduler, later);
     let addresses = run(&core, scheduler, channels, listeners, later);
     Ok(Transport::new(core, addresses, recovery))
 }
@@ -157,6 +159,9 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
         cache: BodyCache::default(),
         delivery_suspended: AtomicBool::new(parts.suspend_delivery),
         buffers: Arc::default(),
+        verbs: Mutex::default(),
+        poison: std::sync::Mutex::default(),
+        redirects: std::sync::Mutex::default(),
         submission,
         dispatcher,
         stop: CancellationToken::new(),
@@ -200,6 +205,8 @@ async fn load(
     scheduler: &mut Scheduler,
 ) -> Result<(RecoveryReport, Vec<Submitted>), StartError> {
     let (wall, now) = (core.clock.wall(), core.clock.now());
+    admin::restore_suspended_queues(core, scheduler);
+    *core.redirects() = admin::restore_redirects(core);
     let (mut ops, mut events, mut later) = (Vec::new(), Vec::new(), Vec::new());
     let report = core.spool.load(&mut |loaded: LoadedMessage| {
         let found = recover(&loaded, &core.settle_policy, wall, now, fastrand::u64(..));
@@ -209,6 +216,7 @@ async fn load(
         if loaded.state.suspended.as_deref() == Some(POISON_ACTOR) {
             // Categorizing it may be what ends the process: it waits for an administrator.
             events.push(poison_event(core, &loaded));
+            core.poison().insert(loaded.id);
             return;
         }
         let submitted = Submitted {
@@ -221,7 +229,7 @@ async fn load(
         };
         match categorize::at_once(core, &submitted) {
             Some(entering) => {
-                for Entering { unit, suspended, .. } in entering {
+                for Entering { unit, suspended } in entering {
                     let message = unit.message;
                     scheduler.enqueue(now, unit);
                     if suspended {
@@ -246,6 +254,34 @@ async fn load(
     });
     drop(flushed.await);
     Ok((report, later))
+}
+
+/// Goes on with removals that waited for the end of an attempt: a restart has ended it. Gives the
+/// messages that stay.
+fn end_removals(
+    core: &Arc<Core>,
+    scheduler: &mut Scheduler,
+    later: Vec<Submitted>,
+) -> Vec<Submitted> {
+    let removals = admin::restore_removals(core);
+    let now = core.clock.now();
+    let mut left = Vec::with_capacity(later.len());
+    let mut gone = Vec::new();
+    for submitted in later {
+        if removals.contains_key(&submitted.id) {
+            let units = submitted.units.into_iter();
+            gone.push((submitted.id, units.flat_map(|unit| unit.recipients).collect()));
+        } else {
+            left.push(submitted);
+        }
+    }
+    gone.extend(removals.keys().map(|id| (*id, scheduler.remove(now, *id))));
+    for (id, recipients) in gone {
+        if let Some(removing) = removals.get(&id) {
+            core.spawn(admin::remove(Arc::clone(core), id, recipients, removing.clone()));
+        }
+    }
+    left
 }
 
 /// Doubt is written down before anything is attempted again.

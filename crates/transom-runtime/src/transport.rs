@@ -6,13 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use transom_queue::{
-    AdminVerb, Durability, Op, QueueView, RecoveryReport, Settled, SpoolHealth, Stats, StoreError,
-};
-use transom_tracking::{EventId, Source, TrackingEvent};
-use transom_types::{
-    AttemptStage, EnhancedStatusCode, InternalMessageId, Outcome, Reply, ReplyCode, Status,
-};
+use transom_queue::{QueueView, RecoveryReport, SpoolHealth, Stats};
 
 use crate::builder::TransportBuilder;
 use crate::core::Core;
@@ -27,7 +21,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting. Whatever was
 /// answered with `250` is in the spool and goes on at the next start.
 pub struct Transport {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     addresses: Vec<SocketAddr>,
     recovery: RecoveryReport,
 }
@@ -103,88 +97,7 @@ impl Transport {
         self.ask(Request::ResumeAll).await
     }
 
-    /// Begins no attempt of a message until it is resumed, also after a restart. An attempt under
-    /// way ends as it does. Exchange: `Suspend-Message`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Not cancel safe: the decision may be durable and not yet in force.
-    ///
-    /// # Errors
-    ///
-    /// What the spool says; [`StoreError::NotFound`] when there is no such message.
-    pub async fn suspend_message(
-        &self,
-        id: InternalMessageId,
-        actor: &str,
-    ) -> Result<(), StoreError> {
-        self.journal(id, AdminVerb::Suspend, actor).await?;
-        let _ = self.ask(Request::Suspend(id)).await;
-        Ok(())
-    }
-
-    /// Begins attempts of a message again. Exchange: `Resume-Message`.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`suspend_message`](Self::suspend_message).
-    ///
-    /// # Errors
-    ///
-    /// As [`suspend_message`](Self::suspend_message).
-    pub async fn resume_message(
-        &self,
-        id: InternalMessageId,
-        actor: &str,
-    ) -> Result<(), StoreError> {
-        self.journal(id, AdminVerb::Resume, actor).await?;
-        let _ = self.ask(Request::Resume(id)).await;
-        Ok(())
-    }
-
-    /// Takes a message out of the queues, without report. Recipients whose attempt is under way
-    /// are taken out when it ends without having delivered; those that are still on their way into
-    /// the queues, when they get there. Returns how many recipients ended now. Exchange:
-    /// `Remove-Message -WithNDR $false`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Not cancel safe: recipients may have left the queues and not yet the spool; they come back
-    /// at the next start then.
-    ///
-    /// # Errors
-    ///
-    /// What the spool says; [`StoreError::NotFound`] when there is no such message.
-    pub async fn remove_message(
-        &self,
-        id: InternalMessageId,
-        actor: &str,
-    ) -> Result<usize, StoreError> {
-        // One that is damaged can be removed too.
-        if let Err(error @ StoreError::NotFound(_)) = self.core.spool.open(id).await {
-            return Err(error);
-        }
-        let (sender, receiver) = oneshot::channel();
-        let _ = self.ask(Request::Remove(id, sender)).await;
-        let recipients = receiver.await.unwrap_or_default();
-        end_as_removed(&self.core, id, &recipients, actor).await?;
-        Ok(recipients.len())
-    }
-
-    /// Writes down who does what to a message, and tells it.
-    async fn journal(
-        &self,
-        id: InternalMessageId,
-        verb: AdminVerb,
-        actor: &str,
-    ) -> Result<(), StoreError> {
-        let op = Op::Admin { id, verb, actor: actor.to_owned() };
-        self.core.spool.commit(vec![op], Durability::Sync).await?;
-        self.core.emit(&admin_event(&self.core, id, &format!("{verb:?} by {actor}")));
-        Ok(())
-    }
-
-    async fn ask(&self, request: Request) -> Result<(), NotRunning> {
+    pub(crate) async fn ask(&self, request: Request) -> Result<(), NotRunning> {
         self.core.dispatcher.send(request).await.map_err(|_| NotRunning)
     }
 
@@ -228,40 +141,6 @@ impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").field("addresses", &self.addresses).finish_non_exhaustive()
     }
-}
-
-/// Ends recipients that are no longer in the scheduler, by the decision of `actor`.
-pub(crate) async fn end_as_removed(
-    core: &Core,
-    id: InternalMessageId,
-    recipients: &[u32],
-    actor: &str,
-) -> Result<(), StoreError> {
-    if recipients.is_empty() {
-        return Ok(());
-    }
-    let text = format!("removed from the queue by {actor}");
-    let enhanced = EnhancedStatusCode::permanent(3, 0);
-    let reply = Reply::new(ReplyCode::TRANSACTION_FAILED, enhanced, text.clone());
-    let status = Status::local(AttemptStage::Queue, reply);
-    let settled = |recipient: &u32| Settled {
-        recipient: *recipient,
-        outcome: Outcome::Removed(status.clone()),
-        attempted: false,
-        retry_at: None,
-    };
-    let recipients = recipients.iter().map(settled).collect();
-    let op = Op::Settle { id, recipients, delay_notified: false };
-    core.spool.commit(vec![op], Durability::Sync).await?;
-    core.emit(&admin_event(core, id, &text));
-    Ok(())
-}
-
-fn admin_event(core: &Core, id: InternalMessageId, what: &str) -> TrackingEvent {
-    let mut event = TrackingEvent::new(EventId::Admin, Source::Admin, core.clock.wall());
-    event.internal_id = Some(id);
-    event.source_context = Some(what.into());
-    event
 }
 
 /// How a stop went.

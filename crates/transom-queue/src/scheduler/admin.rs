@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use transom_types::{InternalMessageId, Status};
+use transom_types::{InternalMessageId, NextHop, Status};
 
 use super::Scheduler;
 use super::action::{Enqueue, QueueId};
@@ -44,6 +44,15 @@ impl Scheduler {
     /// Whether all is suspended.
     pub fn is_suspended(&self) -> bool {
         self.suspended
+    }
+
+    /// The queue that leads there, made if there is none yet. An empty one goes after a while,
+    /// unless it is suspended.
+    pub fn open_queue(&mut self, now: Instant, next_hop: NextHop) -> QueueId {
+        self.clock.now(now);
+        let (index, id) = self.intern(next_hop);
+        self.refresh(now, index);
+        id
     }
 
     /// Begins no attempt of this queue; it takes in messages all the same. False when there is no

@@ -26,3 +26,4 @@ mod retry;
 mod spool;
 mod support;
 mod tls;
+mod verbs;

@@ -1,18 +1,21 @@
-//! A message that is removed before it is in a queue.
+//! A message that an administrator meets before it is in a queue.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
+use transom_queue::UnitStatus;
+use transom_queue::view::{Effect, Refusal};
 use transom_queue::{
     Committed, Durability, Ingest, LoadedMessage, MemoryOptions, MemorySpool, Op, RecoveryReport,
     Spool, SpoolHealth, StoreError, StoredMessage,
 };
+use transom_runtime::{Removal, VerbError};
 use transom_tracking::EventId;
 use transom_types::InternalMessageId;
 
 use crate::peer::Peer;
-use crate::support::{Events, Mailbox, QUIET, address, eventually, node, stop, submit, to_host};
+use crate::support::{Events, Mailbox, address, eventually, node, stop, submit, to_host};
 
 /// A spool in which forks wait until they are let through.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ impl Spool for Slow {
 }
 
 #[tokio::test]
-async fn message_removed_before_it_is_queued_is_not_delivered_and_neither_are_its_forks() {
+async fn message_in_submission_cannot_be_removed_and_is_held_when_it_is_suspended_there() {
     let (events, mailbox) = (Events::default(), Mailbox::default());
     let peer = Peer::willing().await;
     let spool = Arc::new(MemorySpool::new(MemoryOptions::default()));
@@ -58,17 +61,25 @@ async fn message_removed_before_it_is_queued_is_not_delivered_and_neither_are_it
     let to = ["b@contoso.example", "b@out.example"];
     submit(address(&transport), "sender@contoso.example", &to, "early").await;
     let id = events.of(EventId::Receive)[0].internal_id.unwrap();
-    assert_eq!(transport.remove_message(id, "ann").await.unwrap(), 0);
+    let refused = transport.remove_message(id, Removal::WithoutDsn, "ann").await.unwrap_err();
+    let VerbError::Message { why: Refusal::InSubmission, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert!(refused.to_string().contains("remove without DSN message"), "{refused}");
+    assert_eq!(transport.suspend_message(id, "ann").await.unwrap(), Effect::Pending);
     gate.add_permits(1);
     events.wait(EventId::Transfer, 1).await;
     let fork = events.of(EventId::Transfer)[0].internal_id.unwrap();
-    eventually("both are gone", async || {
-        spool.open(id).await.is_err() && spool.open(fork).await.is_err()
-    })
-    .await;
-    tokio::time::sleep(QUIET).await;
+    for copy in [id, fork] {
+        let held = async || {
+            let units = transport.message(copy).await.unwrap();
+            units.iter().any(|unit| unit.status == UnitStatus::Suspended)
+        };
+        eventually("the copy is held", held).await;
+        let removed = transport.remove_message(copy, Removal::WithoutDsn, "ann").await.unwrap();
+        assert_eq!((removed.recipients, removed.pending), (1, 0));
+        assert!(spool.open(copy).await.is_err());
+    }
     assert_eq!((peer.connections(), mailbox.mail().len()), (0, 0));
-    // Whom nobody knows cannot be removed.
-    assert!(transport.remove_message(id, "ann").await.is_err());
     stop(transport).await;
 }
