@@ -255,6 +255,10 @@ pub struct ReceiveLimits {
     pub session_timeout: Duration,
     /// How long a session may be silent (5 min).
     pub idle_timeout: Duration,
+    /// How long a 5yz reply to RCPT or VRFY takes for a client that has not authenticated (5 s for
+    /// peers other than loopback), so that hunting for addresses does not pay. Zero switches it
+    /// off; what is given here counts for loopback peers too.
+    pub tarpit_interval: Option<Duration>,
     /// Connections at a time (5,000 from peers other than loopback). A number given here counts
     /// for loopback peers too.
     pub connections_max: Option<u32>,
@@ -274,6 +278,7 @@ impl Default for ReceiveLimits {
             protocol_errors_max: 5,
             session_timeout: Duration::from_mins(10),
             idle_timeout: Duration::from_mins(5),
+            tarpit_interval: None,
             connections_max: None,
             connections_per_source_max: None,
         }
@@ -281,10 +286,18 @@ impl Default for ReceiveLimits {
 }
 
 impl ReceiveLimits {
+    /// What an absent [`Self::tarpit_interval`] means for peers other than loopback.
+    pub const TARPIT_INTERVAL: Duration = Duration::from_secs(5);
     /// What an absent [`Self::connections_max`] means for peers other than loopback.
     pub const CONNECTIONS_MAX: u32 = 5_000;
     /// What an absent [`Self::connections_per_source_max`] means for peers other than loopback.
     pub const CONNECTIONS_PER_SOURCE_MAX: u32 = 20;
+
+    /// How long `peer` waits for the refusal of a recipient.
+    pub fn tarpit_interval_for(&self, peer: IpAddr) -> Duration {
+        let default = || unless_loopback(peer, Self::TARPIT_INTERVAL);
+        self.tarpit_interval.or_else(default).unwrap_or(Duration::ZERO)
+    }
 
     /// How many connections there may be for `peer` to be let in; none is no limit.
     pub fn connections_max_for(&self, peer: IpAddr) -> Option<u32> {
@@ -351,6 +364,12 @@ impl ReceiveLimits {
         Self { idle_timeout, ..self }
     }
 
+    /// The same with a [`Self::tarpit_interval`] that counts for every peer.
+    #[must_use]
+    pub fn with_tarpit_interval(self, tarpit_interval: Duration) -> Self {
+        Self { tarpit_interval: Some(tarpit_interval), ..self }
+    }
+
     /// The same with a [`Self::connections_max`] that counts for every peer.
     #[must_use]
     pub fn with_connections_max(self, connections_max: u32) -> Self {
@@ -364,8 +383,8 @@ impl ReceiveLimits {
     }
 }
 
-fn unless_loopback(peer: IpAddr, max: u32) -> Option<u32> {
-    (!peer.to_canonical().is_loopback()).then_some(max)
+fn unless_loopback<T>(peer: IpAddr, bound: T) -> Option<T> {
+    (!peer.to_canonical().is_loopback()).then_some(bound)
 }
 
 /// Which extensions a receive connector offers. STARTTLS follows from [`ReceiveTls`], AUTH from

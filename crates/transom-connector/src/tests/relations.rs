@@ -248,15 +248,19 @@ fn limits_have_the_values_of_exchange() {
 
 // A5
 #[test]
-fn connection_limits_spare_loopback_unless_set() {
+fn bounds_of_strangers_spare_loopback_unless_set() {
     let limits = ReceiveLimits::default();
     for loopback in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
         assert_eq!(limits.connections_max_for(ip(loopback)), None, "{loopback}");
         assert_eq!(limits.connections_per_source_max_for(ip(loopback)), None, "{loopback}");
+        assert_eq!(limits.tarpit_interval_for(ip(loopback)), Duration::ZERO, "{loopback}");
     }
+    assert_eq!(limits.tarpit_interval_for(ip("192.0.2.1")), Duration::from_secs(5));
     assert_eq!(limits.connections_max_for(ip("192.0.2.1")), Some(5_000));
     assert_eq!(limits.connections_per_source_max_for(ip("192.0.2.1")), Some(20));
     let set = limits.with_connections_max(7).with_connections_per_source_max(3);
+    let set = set.with_tarpit_interval(Duration::from_secs(1));
+    assert_eq!(set.tarpit_interval_for(ip("127.0.0.1")), Duration::from_secs(1));
     assert_eq!(set.connections_max_for(ip("127.0.0.1")), Some(7));
     assert_eq!(set.connections_per_source_max_for(ip("192.0.2.1")), Some(3));
 }

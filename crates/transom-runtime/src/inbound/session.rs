@@ -162,7 +162,8 @@ fn session_limits(limits: &ReceiveLimits, client: SocketAddr) -> ServerLimits {
         .with_recipients_max(limits.recipients_max)
         .with_errors_max(limits.protocol_errors_max)
         .with_command_timeout(limits.idle_timeout)
-        .with_session_timeout(limits.session_timeout);
+        .with_session_timeout(limits.session_timeout)
+        .with_tarpit_interval(limits.tarpit_interval_for(client.ip()));
     // What bounds a source does not bind a program on this very host.
     if client.ip().to_canonical().is_loopback() {
         session_limits

@@ -111,6 +111,22 @@ async fn client_that_errs_too_often_is_shown_out() {
     stop(transport).await;
 }
 
+// Attack 11.
+#[tokio::test]
+async fn refused_recipient_waits_for_its_reply() {
+    let events = Events::default();
+    let interval = std::time::Duration::from_millis(300);
+    let limits = ReceiveLimits::default().with_tarpit_interval(interval);
+    let transport = limited(&events, limits).start().await.unwrap();
+    let mut client = Client::ready(address(&transport)).await;
+    client.say("MAIL FROM:<a@client.example>").await;
+    let began = tokio::time::Instant::now();
+    let reply = client.say("RCPT TO:<nobody@elsewhere.example>").await;
+    assert!(reply.starts_with("550 5.7.1 "), "{reply}");
+    assert!(began.elapsed() >= interval, "{:?}", began.elapsed());
+    stop(transport).await;
+}
+
 #[tokio::test]
 async fn silent_client_is_shown_out() {
     let events = Events::default();
