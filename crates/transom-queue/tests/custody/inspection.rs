@@ -214,3 +214,19 @@ fn what_a_start_removes_or_holds_is_told_and_left() {
     assert!(spool.report().clean);
     assert!(sim.fs.content(stray).is_some());
 }
+
+#[test]
+fn one_damaged_copy_of_a_header_is_told_and_costs_nothing() {
+    let mut sim = Sim::new(3);
+    let id = sim.commit(Step::Accept { number: 1, recipients: 1, octets: 500 }).accepted[0];
+    sim.close();
+    let segment = sim.segments().pop().expect("a segment");
+    for offset in [0, 4096] {
+        let fs = sim.fs.copy();
+        fs.damage(&segment, |octets| octets[offset + 30] ^= 1);
+        let (seen, damages) = inspected(&fs);
+        assert_eq!(seen.into_keys().collect::<Vec<_>>(), [id]);
+        let places: Vec<_> = damages.iter().map(|damage| (&damage.file, damage.offset)).collect();
+        assert_eq!(places, [(&segment, u64::try_from(offset).unwrap())]);
+    }
+}
