@@ -8,7 +8,7 @@ use transom_types::{
 };
 
 use crate::message::{Accepted, Intent, MessageState, RecipientState};
-use crate::spool::{AdminVerb, Fork, Settled, StoreError};
+use crate::spool::{AdminVerb, EditList, Fork, Settled, StoreError};
 
 const NO_SUCH_RECIPIENT: StoreError =
     StoreError::Unreachable("an operation names a recipient that the message has not got");
@@ -75,6 +75,11 @@ impl MessageState {
         }
     }
 
+    /// The content reads with these edits and no others.
+    pub(crate) fn edit(&mut self, edits: EditList) {
+        self.edits = edits;
+    }
+
     /// Recipients leave for a copy of the message: what the copy is and how it stands.
     pub(crate) fn fork(
         &mut self,
@@ -98,6 +103,7 @@ impl MessageState {
             intent: None,
             suspended: self.suspended.clone(),
             delay_notified: self.delay_notified,
+            edits: self.edits.clone(),
         };
         let envelope = Envelope { recipients, ..accepted.envelope.clone() };
         let copy = Accepted { parent: Some(id), envelope, ..accepted.clone() };

@@ -115,7 +115,7 @@ pub use settle::{
     SettleInput, SettlePolicy, Settlement, Suppression, recover, settle,
 };
 pub use spool::{
-    Accept, AdminVerb, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested,
-    LatencyLevel, LoadedMessage, Note, Op, POISON_ACTOR, Pressure, RecoveryReport, Settled, Spool,
-    SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
+    Accept, AdminVerb, Committed, Content, DiskLevel, Durability, Edit, EditError, EditList, Fork,
+    Ingest, Ingested, LatencyLevel, LoadedMessage, Note, Op, POISON_ACTOR, Pressure,
+    RecoveryReport, Settled, Spool, SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
 };

@@ -200,7 +200,9 @@ impl Spool for MemorySpool {
 
     async fn open(&self, id: InternalMessageId) -> Result<StoredMessage, StoreError> {
         let entry = self.store().messages.get(&id).cloned().ok_or(StoreError::NotFound(id))?;
-        let content = Content::from_bytes(entry.body);
+        let edited = entry.state.edits.apply(Content::from_bytes(entry.body));
+        let beyond = || StoreError::Unreachable("edits reach beyond the content that they are of");
+        let content = edited.unwrap_or_else(|| Err(beyond()))?;
         Ok(StoredMessage { id, message: entry.message, state: entry.state, content })
     }
 
@@ -267,6 +269,13 @@ impl Change<'_> {
             Op::Settle { id, recipients, delay_notified } => {
                 let mut entry = self.entry(id)?;
                 entry.state.settle(&recipients, delay_notified)?;
+                self.put(id, entry);
+                Ok(())
+            }
+            Op::Edit { id, edits } => {
+                let mut entry = self.entry(id)?;
+                edits.check(u64::try_from(entry.body.len()).unwrap_or(u64::MAX))?;
+                entry.state.edit(edits);
                 self.put(id, entry);
                 Ok(())
             }

@@ -7,6 +7,8 @@ use transom_types::{Envelope, InternalMessageId, NetworkMessageId, Outcome, Sess
 
 pub use transom_message::ContentFacts;
 
+use crate::spool::EditList;
+
 /// A message as it was accepted. Never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by whoever accepts a message")]
@@ -70,6 +72,8 @@ pub struct MessageState {
     pub suspended: Option<String>,
     /// Whether the delay notice has gone out.
     pub delay_notified: bool,
+    /// What is different in the content from what was taken in.
+    pub edits: EditList,
 }
 
 /// What has become of one recipient.

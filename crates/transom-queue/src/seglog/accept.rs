@@ -7,6 +7,7 @@ use transom_types::{
 };
 
 use super::body::{Body, BodyId, Place};
+use super::edits::{put_edits, read_edits};
 use super::fields::{
     Field, Fields, Malformed, put_field, put_flag, put_list, put_number, put_octets, put_text,
     put_time,
@@ -43,6 +44,7 @@ const INTENT: u8 = 21;
 const SUSPENDED: u8 = 22;
 const DELAY_NOTIFIED: u8 = 23;
 const LATER_PARAMETERS: u8 = 24;
+const EDITS: u8 = 25;
 
 /// Within a recipient.
 mod recipient {
@@ -134,6 +136,9 @@ pub(super) fn put_accept(
         }
         put_text(out, SUSPENDED, state.suspended.as_deref());
         put_flag(out, DELAY_NOTIFIED, state.delay_notified);
+        if !state.edits.is_empty() {
+            put_field(out, EDITS, |out| put_edits(out, &state.edits));
+        }
     }
     Ok(())
 }
@@ -290,6 +295,7 @@ pub(super) fn read_accept(record: &[u8]) -> Result<AcceptRecord, Malformed> {
             INTENT => read.state.intent = Some(read_intent(field.fields())?),
             SUSPENDED => read.state.suspended = Some(field.string()?),
             DELAY_NOTIFIED => read.state.delay_notified = true,
+            EDITS => read.state.edits = read_edits(field.fields())?,
             LATER_PARAMETERS => {
                 let parameters = &mut read.accepted.envelope.parameters;
                 read_later_parameters(parameters, field.fields())?;

@@ -8,14 +8,15 @@ use transom_types::InternalMessageId;
 use super::accept::{AcceptSummary, put_accept};
 use super::batch::Encoded;
 use super::body::{Body, BodyId, Place, block_crcs};
+use super::edits::put_edits;
 use super::frame::RecordType;
 use super::notes::put_note;
 use super::shared::{Group, Shared};
 use super::state::{put_admin, put_categorized, put_intent, put_settle};
 use crate::message::IngressKind;
 use crate::spool::{
-    Accept, AdminVerb, BlobClaim, Committed, Durability, Fork, Ingested, IngestedBody, Note, Op,
-    StoreError,
+    Accept, AdminVerb, BlobClaim, Committed, Durability, EditList, Fork, Ingested, IngestedBody,
+    Note, Op, StoreError,
 };
 
 /// One operation, encoded.
@@ -35,6 +36,7 @@ pub(super) enum Effect {
     /// Places, and whether they end.
     Settle(Vec<(u32, bool)>),
     Admin(AdminVerb),
+    Edit(EditList),
     Note(Note),
 }
 
@@ -46,6 +48,7 @@ impl fmt::Debug for Effect {
             Self::Intent => "Intent",
             Self::Settle(_) => "Settle",
             Self::Admin(_) => "Admin",
+            Self::Edit(_) => "Edit",
             Self::Note(_) => "Note",
         })
     }
@@ -97,6 +100,13 @@ fn encode_op(shared: &Shared, op: Op) -> Result<EncodedOp, StoreError> {
                 Ok(())
             })?;
             Ok(EncodedOp { frame, effect: Effect::Admin(verb) })
+        }
+        Op::Edit { id, edits } => {
+            let frame = Encoded::new(RecordType::Edit, id.0, None, |out| {
+                put_edits(out, &edits);
+                Ok(())
+            })?;
+            Ok(EncodedOp { frame, effect: Effect::Edit(edits) })
         }
         Op::Note(note) => {
             note.check()?;

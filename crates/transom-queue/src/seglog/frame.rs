@@ -54,6 +54,7 @@ pub(crate) enum RecordType {
     Admin,
     Note,
     BatchCommit,
+    Edit,
     /// 10 is free: the end of a failed segment is voided by the header of the next one.
     Other(u8),
 }
@@ -71,6 +72,7 @@ impl RecordType {
             Self::Admin => 8,
             Self::Note => 9,
             Self::BatchCommit => 11,
+            Self::Edit => 12,
             Self::Other(octet) => octet,
         }
     }
@@ -87,6 +89,7 @@ impl RecordType {
             8 => Self::Admin,
             9 => Self::Note,
             11 => Self::BatchCommit,
+            12 => Self::Edit,
             other => Self::Other(other),
         }
     }

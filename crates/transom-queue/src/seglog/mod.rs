@@ -19,6 +19,7 @@ mod cleanup;
 mod committer;
 mod disk;
 mod driver;
+mod edits;
 mod encode;
 mod fields;
 mod format;
@@ -101,12 +102,15 @@ impl SegLog {
     /// Opens the spool on `io`, or makes one where nothing is. Recovery is done and durable when
     /// this returns; [`load`](Spool::load) then tells what it found.
     ///
+    /// Where the disk has no room at all, not even a reserve file, the log opens as
+    /// [`SpoolHealth::Failed`]: what it holds can be loaded and read, and nothing is changed.
+    ///
     /// # Errors
     ///
     /// [`OpenError`], of which a foreign format and a folder of other things leave all as it is.
     pub fn open(io: Arc<dyn SpoolIo>, options: SegLogOptions) -> Result<Self, OpenError> {
         let options = options.bounded();
-        let Recovered { shared, committer, report, guard } = recover(io, options)?;
+        let (Recovered { shared, committer, report }, guard) = recover(io, options)?;
         let engine = Engine::start(&shared, committer).map_err(|error| OpenError::Io {
             spool: shared.io.describe(),
             action: "start the committer's thread".into(),
@@ -209,6 +213,7 @@ impl SegLog {
                 Some(verified(&rebuilt.accept.body, octets)?)
             }
         };
+        let content = content.map(|content| edited(&rebuilt, content)).transpose()?;
         Ok(Read { rebuilt, content })
     }
 
@@ -236,6 +241,14 @@ fn read_shared(frames: &DiskFrames<'_>, lsn: Lsn, body: &Body) -> Result<Content
         return Err(ReadError::Damaged(format!("another body at {:#x}", lsn.0)));
     }
     verified(body, frame.body.read()?)
+}
+
+/// The content with the edits of its message.
+fn edited(rebuilt: &Rebuilt, content: Content) -> Result<Content, ReadError> {
+    let beyond = || ReadError::Damaged("its edits reach beyond its body".into());
+    let edited = rebuilt.accept.state.edits.apply(content).ok_or_else(beyond)?;
+    // Only what lies in memory is put together here, and that was read already.
+    edited.map_err(|error| ReadError::Damaged(error.to_string()))
 }
 
 fn verified(body: &Body, octets: bytes::Bytes) -> Result<Content, ReadError> {

@@ -13,9 +13,11 @@ use super::committer::{Committer, Current, begin_segment};
 use super::format::{at, read_format, write_format};
 use super::frame::{Lsn, RecordType};
 use super::index::{Changes, Segment};
+use super::inspect::Overlay;
 use super::judge::{Batches, CompleteBatch, SegmentFile, Verdict, judge};
 use super::options::{OpenError, SegLogOptions};
 use super::replay::{Replay, repair, write_again};
+use super::reserve::no_space;
 use super::segment::{DATA_START, SegmentHeader, machine_number, segment_number, segment_path};
 use super::shared::Shared;
 use super::spare::is_spare;
@@ -31,7 +33,6 @@ pub(super) struct Recovered {
     pub(super) shared: Arc<Shared>,
     pub(super) committer: Committer,
     pub(super) report: RecoveryReport,
-    pub(super) guard: Box<dyn LockGuard>,
 }
 
 /// What the folder `log/` holds.
@@ -52,14 +53,41 @@ pub(super) struct LogFolder {
 pub(super) fn recover(
     io: Arc<dyn SpoolIo>,
     options: SegLogOptions,
-) -> Result<Recovered, OpenError> {
-    let started = io.elapsed();
+) -> Result<(Recovered, Box<dyn LockGuard>), OpenError> {
     // Before the lock, which writes: a folder of something else is not touched.
     read_format(&*io)?;
     let owner = format!("process {}", std::process::id());
     let guard =
         io.lock("LOCK", &owner).map_err(|error| OpenError::from_lock(io.describe(), error))?;
     let known = read_format(&*io)?;
+    let recovered = match recover_locked(Arc::clone(&io), options.clone(), known) {
+        Err(OpenError::Io { error, .. }) if known.is_some() && no_space(&error) => {
+            recover_for_reading(io, options, known)?
+        }
+        recovered => recovered?,
+    };
+    Ok((recovered, guard))
+}
+
+/// Not even the reserve has room for the Boot batch, so nothing can happen. What is there can be
+/// listed and exported all the same: recovery writes to memory, and nothing more is taken.
+fn recover_for_reading(
+    io: Arc<dyn SpoolIo>,
+    options: SegLogOptions,
+    known: Option<u128>,
+) -> Result<Recovered, OpenError> {
+    let overlay = Arc::new(Overlay::new(io));
+    let recovered = recover_locked(overlay, options.with_reserve_octets(0), known)?;
+    recovered.shared.fail("the disk had no room for a start: make some and start again".into());
+    Ok(recovered)
+}
+
+fn recover_locked(
+    io: Arc<dyn SpoolIo>,
+    options: SegLogOptions,
+    known: Option<u128>,
+) -> Result<Recovered, OpenError> {
+    let started = io.elapsed();
     let spool = known.map_or_else(|| write_format(&*io), Ok)?;
     make_folders(&*io)?;
     let folder = read_log(&*io, spool)?;
@@ -81,7 +109,7 @@ pub(super) fn recover(
     clean_up(&shared, &folder, &verdict, &damage, &mut report)
         .map_err(|(action, error)| at(&*shared.io, &action, error))?;
     report.took = shared.io.elapsed().saturating_sub(started);
-    Ok(Recovered { shared, committer, report, guard })
+    Ok(Recovered { shared, committer, report })
 }
 
 fn make_folders(io: &dyn SpoolIo) -> Result<(), OpenError> {

@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use super::accept::{AcceptRecord, AcceptSummary, read_accept, read_summary};
 use super::batch::Encoded;
 use super::body::{BodyId, Place};
-use super::fields::Malformed;
+use super::edits::read_edits;
+use super::fields::{Fields, Malformed};
 use super::frame::{Header, Lsn, RecordType};
 use super::index::{Changes, Entry, Index, Segment};
 use super::judge::{CompleteBatch, SegmentFile, Verdict};
@@ -93,6 +94,7 @@ impl Replay {
             RecordType::Intent
             | RecordType::Outcome
             | RecordType::Admin
+            | RecordType::Edit
             | RecordType::Categorized => {
                 let Some(mut entry) = self.changes.entry(&self.index, id).cloned() else {
                     return Ok(());
@@ -179,6 +181,7 @@ fn apply(entry: &mut Entry, kind: RecordType, record: &[u8]) -> Result<(), Malfo
                 entry.close(*place);
             }
         }
+        RecordType::Edit => drop(read_edits(Fields::new(record))?),
         RecordType::Admin if read_admin(record)?.0 == AdminVerb::Remove => entry.close_all(),
         RecordType::Categorized => {
             read_categorized(record)?.iter().for_each(|place| entry.close(*place));

@@ -11,7 +11,7 @@ use super::frame::{Lsn, RecordType};
 use super::index::{Changes, Entry, Index, SharedPlace};
 use super::reader::{DiskFrames, FrameBody, Frames, ReadError, Rebuilt, rebuild};
 use super::shared::Shared;
-use crate::spool::{AdminVerb, BlobClaim, Committed, Fork, Note, StoreError};
+use crate::spool::{AdminVerb, BlobClaim, Committed, EditList, Fork, Note, StoreError};
 use crate::sync::read_lock;
 
 const FOREIGN_BODY: StoreError =
@@ -86,6 +86,10 @@ impl<'s> Stage<'s> {
                 }
                 Ok(())
             })?,
+            Effect::Edit(edits) => {
+                self.check_edits(id, &edits)?;
+                self.change(frame, staged, |_| Ok(()))?;
+            }
             Effect::Note(note) => self.note(frame, note, staged)?,
             Effect::Admin(verb) => self.change(frame, staged, |entry| {
                 if verb == AdminVerb::Remove {
@@ -109,6 +113,14 @@ impl<'s> Stage<'s> {
         staged.committed.position = place.0.0;
         self.changes.put_note(place, note);
         Ok(())
+    }
+
+    /// Whether the edits stay within the content that they are of.
+    fn check_edits(&self, id: u64, edits: &EditList) -> Result<(), StoreError> {
+        let message = InternalMessageId(id);
+        let entry = self.entry(id).ok_or(StoreError::NotFound(message))?;
+        let rebuilt = self.rebuild(id, &entry).map_err(|error| store_error(message, error))?;
+        edits.check(rebuilt.accept.body.octets)
     }
 
     pub(super) fn entry(&self, id: u64) -> Option<Entry> {

@@ -2,6 +2,7 @@
 
 use transom_types::Outcome;
 
+use super::edits::read_edits;
 use super::fields::{
     Fields, Malformed, put_field, put_flag, put_list, put_number, put_text, put_time,
 };
@@ -200,6 +201,7 @@ pub(super) fn replay(
             let (verb, actor) = read_admin(record)?;
             state.administer(verb, &actor);
         }
+        RecordType::Edit => state.edit(read_edits(Fields::new(record))?),
         RecordType::Categorized => {
             transfer(state, &read_categorized(record)?).ok_or(NO_RECIPIENT)?;
         }

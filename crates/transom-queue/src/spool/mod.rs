@@ -1,5 +1,6 @@
 //! The store's contract: one trait, [`Spool`], and the values it takes and gives.
 
+mod edit;
 mod note;
 mod pressure;
 mod work;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use transom_types::{InternalMessageId, Outcome};
 
+pub use self::edit::{Edit, EditError, EditList};
 pub use self::note::Note;
 pub use self::pressure::{LatencyLevel, Pressure};
 pub use self::work::{POISON_ACTOR, Work, WorkStage};
@@ -202,6 +204,15 @@ pub enum Op {
         /// Who does it.
         actor: String,
     },
+    /// The content reads with these edits from now on, and with none that it had before. A fork
+    /// begins with those that its parent has then: a commit that edits, forks, and edits again
+    /// gives each copy its own. What was accepted says nothing of them.
+    Edit {
+        /// The message.
+        id: InternalMessageId,
+        /// All that is different from what was taken in.
+        edits: EditList,
+    },
     /// Something that is kept for itself, in place of what had the same key.
     Note(Note),
 }
@@ -302,7 +313,7 @@ pub struct LoadedMessage {
     pub state: MessageState,
 }
 
-/// The content of a message: read in ranges, verified as it is read.
+/// The content of a message, with its edits: read in ranges, verified as it is read.
 #[derive(Clone)]
 pub struct Content {
     octets: u64,

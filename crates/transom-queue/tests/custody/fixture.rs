@@ -13,12 +13,12 @@ use std::{env, fs};
 
 use transom_queue::io::{OpenMode, SpoolIo};
 use transom_queue::testing::{CrashKind, SimFs, block_on, sample_body};
-use transom_queue::{Accepted, AdminVerb, Durability, MessageState};
+use transom_queue::{Accepted, AdminVerb, Durability, Edit, EditList, MessageState};
 use transom_types::{InternalMessageId, Outcome};
 
 use crate::histories::{accept, admin};
 use crate::ledger::Opened;
-use crate::model::Step;
+use crate::model::{Step, edited};
 use crate::sim::{Sim, open};
 use crate::workload::Workload;
 
@@ -29,8 +29,8 @@ fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "custody", "fixtures"].iter().collect()
 }
 
-/// A spool that was killed: with an Intent, a suspension, forks, a large body, notes, reclaimed
-/// and recycled segments, and records behind the mark.
+/// A spool that was killed: with an Intent, a suspension, forks, a large body, edits, notes,
+/// reclaimed and recycled segments, and records behind the mark.
 fn made() -> SimFs {
     let mut sim = Sim::new(77);
     let mut workload = Workload::new(77);
@@ -42,6 +42,9 @@ fn made() -> SimFs {
     let forked = sim.commit(accept(4, 3, 500)).accepted[0];
     sim.commit(Step::Categorize { id: forked, forks: vec![vec![0], vec![2]] });
     sim.commit(Step::Intent { id: forked, recipients: vec![1] });
+    let stamp = Edit { at: 0, remove: 20, insert: "X-Stamp: one\r\n".into() };
+    let edits = EditList::new(vec![stamp]).expect("in order");
+    sim.commit(Step::Edit { id: large, edits });
     sim.try_commit(&[accept(7, 1, 100)], Durability::Buffered).expect("commit");
     sim.fs.crash(CrashKind::Kill)
 }
@@ -113,6 +116,9 @@ fn describe(id: InternalMessageId, message: &Accepted, state: &MessageState) -> 
         writeln!(text, "  to {path} attempts {attempts} retry {retry_at:?} ends {outcome:?}")
             .unwrap();
     }
+    for edit in state.edits.edits() {
+        writeln!(text, "  edit {} {} {:?}", edit.at, edit.remove, edit.insert).unwrap();
+    }
     let intent = state.intent.as_ref().map(|it| (&it.recipients, &it.host, it.attempt));
     writeln!(text, "  {intent:?} {:?} {}", state.suspended, state.delay_notified).unwrap();
     text
@@ -126,9 +132,10 @@ fn holds(store: &Opened) -> String {
         let stored = block_on(store.spool.open(*id)).expect("opens");
         let octets = usize::try_from(message.facts.octets).unwrap();
         let number = u64::try_from(message.network_id.0 >> 64).unwrap();
-        let mut body = vec![0; octets];
-        assert_eq!(stored.content.read_at(0, &mut body), Ok(octets));
-        assert!(body == sample_body(number, octets), "the body of {id}");
+        let right = edited(sample_body(number, octets), &state.edits);
+        let mut body = vec![0; right.len() + 1];
+        assert_eq!(stored.content.read_at(0, &mut body), Ok(right.len()));
+        assert!(body[..right.len()] == right, "the body of {id}");
     }
     for note in store.spool.notes("", SystemTime::UNIX_EPOCH) {
         writeln!(text, "note {} {:?}", note.key, note.value).unwrap();

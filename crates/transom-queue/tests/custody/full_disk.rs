@@ -1,14 +1,18 @@
 //! A disk without room: mail from outside waits, what has happened is written down.
 
-use transom_queue::io::Space;
-use transom_queue::testing::{CrashKind, sample_delivered};
-use transom_queue::{AdminVerb, DiskLevel, Durability, Pressure, StoreError};
+use std::sync::Arc;
+
+use transom_queue::io::{Space, SpoolIo};
+use transom_queue::testing::{CrashKind, SimFs, block_on, sample_delivered};
+use transom_queue::{
+    AdminVerb, DiskLevel, Durability, Op, Pressure, SegLog, SpoolHealth, StoreError,
+};
 use transom_types::InternalMessageId;
 
 use crate::histories::{BOTH, accept, admin, crash_in_every_operation, settle};
-use crate::ledger::Refused;
+use crate::ledger::{Opened, Refused};
 use crate::model::Step;
-use crate::sim::Sim;
+use crate::sim::{Sim, end_of, options};
 
 const GIB: u64 = 1 << 30;
 
@@ -110,6 +114,47 @@ fn start_on_a_full_disk_takes_from_the_reserve() {
         assert_eq!(pressure(&sim).disk, DiskLevel::Critical);
         sim.commit(settle(ids[0], 0, sample_delivered(1)));
         sim.crash(CrashKind::PowerCut);
+    }
+}
+
+#[test]
+fn start_without_any_room_lists_and_reads_and_takes_nothing() {
+    let without = || options().with_reserve_octets(0);
+    for (kind, large) in BOTH.into_iter().zip([900, 9_000]) {
+        let mut sim = Sim::new(1);
+        sim.commit(accept(1, 2, large));
+        let id = sim.commit(accept(4, 2, 900)).accepted[0];
+        // Stands behind the mark, where the next start has to write it once more.
+        sim.commit(settle(id, 0, sample_delivered(1)));
+        let old = sim.store.take();
+        sim.fs = sim.fs.crash(kind);
+        drop(old);
+        for name in ["reserve/r0", "reserve/r1"] {
+            let _ = sim.fs.unlink(name);
+        }
+        fill(&sim);
+        let held = |fs: &SimFs| {
+            let paths = fs.paths().into_iter().filter(|path| path != "LOCK");
+            paths.map(|path| (fs.content(&path), path)).collect::<Vec<_>>()
+        };
+        let before = held(&sim.fs);
+        let log = SegLog::open(Arc::new(sim.fs.clone()), without()).expect("opens for reading");
+        let store = Opened::load(Arc::new(log)).expect("loads");
+        assert!(matches!(store.spool.health(), SpoolHealth::Failed { .. }));
+        let now = store.spool.pressure();
+        assert!(!now.starts_attempts() && now.takes_mail(true).is_err());
+        let found: Vec<_> = store.loaded.keys().copied().collect();
+        let expected = sim.ledger.now();
+        assert_eq!(found, expected.open.keys().copied().collect::<Vec<_>>());
+        sim.ledger.check_living(&*store.spool);
+        let refused = Op::Admin { id, verb: AdminVerb::Remove, actor: "alice".into() };
+        let refused = block_on(store.spool.commit(vec![refused], Durability::Sync));
+        assert!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+        drop(store);
+        assert!(held(&sim.fs) == before, "something was changed");
+        make_room(&sim);
+        sim.reopen(end_of(kind));
+        sim.commit(settle(id, 1, sample_delivered(1)));
     }
 }
 

@@ -116,6 +116,7 @@ impl Ledger {
                 let fork = |recipients| Fork { recipients };
                 Op::Categorize { id, forks: forks.into_iter().map(fork).collect() }
             }
+            Step::Edit { id, edits } => Op::Edit { id, edits },
             Step::Intent { id, recipients } => Op::Intent { id, intent: intent(&recipients) },
             Step::Settle { id, settled, delay_notified } => {
                 Op::Settle { id, recipients: settled, delay_notified }

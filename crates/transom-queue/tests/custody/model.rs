@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use transom_queue::testing::{sample_body, sample_message};
-use transom_queue::{Accepted, AdminVerb, Intent, MessageState, RecipientState, Settled};
+use transom_queue::{Accepted, AdminVerb, EditList, Intent, MessageState, RecipientState, Settled};
 use transom_types::{InternalMessageId, NetworkMessageId, Outcome};
 
 /// One operation, as data that can be applied to a store and to the model.
@@ -12,6 +12,7 @@ pub(crate) enum Step {
     Accept { number: u64, recipients: u32, octets: usize },
     Admin { id: InternalMessageId, verb: AdminVerb },
     Categorize { id: InternalMessageId, forks: Vec<Vec<u32>> },
+    Edit { id: InternalMessageId, edits: EditList },
     Intent { id: InternalMessageId, recipients: Vec<u32> },
     Settle { id: InternalMessageId, settled: Vec<Settled>, delay_notified: bool },
     Note { key: u8, value: Option<u8> },
@@ -36,13 +37,23 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn body(&self) -> Vec<u8> {
-        sample_body(self.number, self.octets)
+        edited(sample_body(self.number, self.octets), &self.state.edits)
     }
 
     pub(crate) fn open_recipients(&self) -> Vec<u32> {
         let places = (0..).zip(&self.state.recipients);
         places.filter(|(_, r)| r.is_open()).map(|(place, _)| place).collect()
     }
+}
+
+/// A body with its edits, from the last to the first, so that none moves the others.
+pub(crate) fn edited(mut body: Vec<u8>, edits: &EditList) -> Vec<u8> {
+    for edit in edits.edits().iter().rev() {
+        let at = usize::try_from(edit.at).unwrap();
+        let end = at + usize::try_from(edit.remove).unwrap();
+        body.splice(at..end, edit.insert.iter().copied());
+    }
+    body
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,7 +100,10 @@ impl Model {
                 Step::Note { key, value: None } => {
                     self.notes.remove(key);
                 }
-                Step::Admin { id, .. } | Step::Intent { id, .. } | Step::Settle { id, .. } => {
+                Step::Admin { id, .. }
+                | Step::Edit { id, .. }
+                | Step::Intent { id, .. }
+                | Step::Settle { id, .. } => {
                     if let Some(mut entry) = self.open.remove(id) {
                         self.ended += change(&mut entry.state, step);
                         self.open.insert(*id, entry);
@@ -177,6 +191,7 @@ fn change(state: &mut MessageState, step: &Step) -> u64 {
     let mut ended = 0;
     match step {
         Step::Accept { .. } | Step::Categorize { .. } | Step::Note { .. } => {}
+        Step::Edit { edits, .. } => state.edits = edits.clone(),
         Step::Intent { recipients, .. } => {
             let earlier = state.intent.take().map(|intent| intent.recipients);
             let mut both = [earlier.unwrap_or_default(), recipients.clone()].concat();

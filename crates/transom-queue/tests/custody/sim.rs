@@ -9,6 +9,16 @@ use crate::ledger::{End, Ledger, Opened, Refused};
 use crate::model::{Commit, Step};
 use crate::workload::Workload;
 
+/// Whether all is to run that is too slow for every time.
+pub(crate) fn is_full() -> bool {
+    std::env::var("TRANSOM_CUSTODY").is_ok_and(|wanted| wanted == "full")
+}
+
+/// The first number always, the second in a full run.
+pub(crate) fn seeds(always: u64, full: u64) -> std::ops::Range<u64> {
+    0..if is_full() { full } else { always }
+}
+
 /// Small enough that a few commits fill a segment, and that most bodies are still inline.
 pub(crate) fn options() -> SegLogOptions {
     SegLogOptions::default()

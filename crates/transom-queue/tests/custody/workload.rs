@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use transom_queue::testing::{Rng, sample_deferred, sample_delivered, sample_failed};
-use transom_queue::{AdminVerb, Durability, Settled};
+use transom_queue::{AdminVerb, Durability, Edit, EditList, Settled};
 use transom_types::InternalMessageId;
 
 use crate::model::{Model, Step};
@@ -57,12 +57,32 @@ impl Workload {
             _ => vec![Step::Admin { id, verb: AdminVerb::Suspend }],
         };
         let mut steps = steps;
+        if self.rng.one_in(8) {
+            let edits = self.edits(entry.octets);
+            steps.insert(0, Step::Edit { id, edits });
+        }
         if self.rng.one_in(6) {
             let key = u8::try_from(self.rng.below(4)).unwrap();
             let value = u8::try_from(self.rng.below(5)).ok().filter(|value| *value > 0);
             steps.push(Step::Note { key, value });
         }
         (steps, durability)
+    }
+
+    /// A field in front, another in place of the first octets, or nothing.
+    fn edits(&mut self, octets: usize) -> EditList {
+        let field = |number: u64| format!("X-Number: {number}\r\n").into();
+        let number = self.rng.below(1_000);
+        let front = Edit { at: 0, remove: 0, insert: field(number) };
+        let middle = u64::try_from(octets / 2).unwrap();
+        let replaced = Edit { at: middle, remove: middle.min(40), insert: field(number + 1) };
+        let edits = match self.rng.below(4) {
+            0 => Vec::new(),
+            1 => vec![front],
+            2 => vec![replaced],
+            _ => vec![front, replaced],
+        };
+        EditList::new(edits).expect("in order")
     }
 
     fn pick(&mut self, model: &Model) -> Option<InternalMessageId> {

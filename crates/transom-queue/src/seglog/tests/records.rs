@@ -19,6 +19,7 @@ use super::super::state::{
 };
 use super::*;
 use crate::message::{MessageState, RecipientState};
+use crate::spool::{Edit, EditList};
 
 fn time() -> impl Strategy<Value = SystemTime> {
     (0..1u64 << 40, 0..1_000_000_000u32)
@@ -203,7 +204,10 @@ fn record() -> impl Strategy<Value = AcceptRecord> {
                 facts,
             };
             let (intent, suspended, delay_notified) = state;
-            let state = MessageState { recipients: states, intent, suspended, delay_notified };
+            let edit = Edit { at: 3, remove: 2, insert: ids.0.to_le_bytes().to_vec().into() };
+            let edits = EditList::new(if null { vec![edit] } else { Vec::new() }).unwrap();
+            let state =
+                MessageState { recipients: states, intent, suspended, delay_notified, edits };
             // A field that this version does not know.
             let mut unknown = Vec::new();
             put_octets(&mut unknown, 200, b"of a later version");
@@ -282,10 +286,11 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_read_without_panic(octets: Vec<u8>, kind in 0..7usize) {
+    fn any_octets_are_read_without_panic(octets: Vec<u8>, kind in 0..8usize) {
         let kinds = [
             RecordType::Boot, RecordType::Accept, RecordType::Categorized, RecordType::Intent,
             RecordType::Outcome, RecordType::Admin, RecordType::Complete,
+            RecordType::Edit,
         ];
         let _ = (read_accept(&octets), read_summary(&octets), BootRecord::read(&octets));
         let _ = replay(&mut MessageState::new(&accepted(2)), kinds[kind], &octets);

@@ -13,6 +13,7 @@
 
 mod cases;
 mod durable;
+mod edits;
 mod forks;
 mod notes;
 
@@ -31,7 +32,7 @@ use crate::spool::{
 ///
 /// Where the store breaks the contract.
 pub fn check(make: &dyn Fn() -> Arc<dyn Spool>) {
-    for case in cases::ALL.iter().chain(forks::ALL).chain(notes::ALL) {
+    for case in all_cases() {
         let bench = Bench::new(make());
         case(&bench);
     }
@@ -44,7 +45,7 @@ pub fn check(make: &dyn Fn() -> Arc<dyn Spool>) {
 ///
 /// Where the store breaks the contract.
 pub fn check_durable<P>(fresh: &dyn Fn() -> P, open: &dyn Fn(&P) -> Arc<dyn Spool>) {
-    for case in cases::ALL.iter().chain(forks::ALL).chain(notes::ALL) {
+    for case in all_cases() {
         let place = fresh();
         case(&Bench::new(open(&place)));
     }
@@ -55,6 +56,10 @@ pub fn check_durable<P>(fresh: &dyn Fn() -> P, open: &dyn Fn(&P) -> Arc<dyn Spoo
 }
 
 type Case = fn(&Bench);
+
+fn all_cases() -> impl Iterator<Item = &'static Case> {
+    cases::ALL.iter().chain(edits::ALL).chain(forks::ALL).chain(notes::ALL)
+}
 
 /// Above this size a body has a file of its own.
 const LARGE: usize = 300_001;
