@@ -121,8 +121,9 @@ impl SpoolIo for DirIo {
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
             Err(TryLockError::WouldBlock) => return Err(held(&file)),
         }
-        file.set_len(0).map_err(LockError::Io)?;
-        file.write_all(owner.as_bytes()).map_err(LockError::Io)?;
+        let named = file.set_len(0).and_then(|()| file.write_all(owner.as_bytes()));
+        // The name is for people: a full disk keeps nobody out for want of it.
+        named.or_else(|error| if is_full(&error) { Ok(()) } else { Err(LockError::Io(error)) })?;
         Ok(Box::new(DirLock { _file: file }))
     }
 
@@ -211,6 +212,10 @@ pub(crate) fn lock_shared(path: &Path) -> Result<Option<File>, LockError> {
         Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
         Err(TryLockError::WouldBlock) => Err(held(&file)),
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn held(file: &File) -> LockError {
