@@ -42,6 +42,12 @@ impl DirIo {
         Ok(Self { root, folders: Mutex::default() })
     }
 
+    /// The folder `root`, which is there.
+    pub(crate) fn existing(root: &Path) -> io::Result<Self> {
+        std::fs::read_dir(root)?;
+        Self::open(root)
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
@@ -202,13 +208,13 @@ impl SpoolFile for DirFile {
 }
 
 /// Takes the lock so that nobody else may write, and writes nothing. None where there is no file.
-pub(crate) fn lock_shared(path: &Path) -> Result<Option<File>, LockError> {
+pub(crate) fn lock_shared(path: &Path) -> Result<Option<Box<dyn LockGuard>>, LockError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(LockError::Io)?,
     };
     match file.try_lock_shared() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Box::new(DirLock { _file: file }))),
         Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
         Err(TryLockError::WouldBlock) => Err(held(&file)),
     }

@@ -6,7 +6,6 @@
 mod check;
 mod overlay;
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use super::format::{at, read_format};
 use super::options::{Driver, OpenError, SegLogOptions};
 use super::{Read, SegLog};
 use crate::dir_io::{DirIo, lock_shared};
-use crate::io::SpoolIo;
+use crate::io::{LockGuard, SpoolIo};
 use crate::spool::{LoadedMessage, RecoveryReport, StoreError, StoredMessage};
 use crate::sync::{lock, read_lock};
 
@@ -74,7 +73,7 @@ pub struct Inspection {
     /// The disk itself.
     io: Arc<dyn SpoolIo>,
     spool: u128,
-    _lock: Option<File>,
+    _lock: Option<Box<dyn LockGuard>>,
 }
 
 impl Inspection {
@@ -93,9 +92,7 @@ impl Inspection {
             action: action.to_owned(),
             error,
         };
-        // It would be made where it is missing.
-        std::fs::read_dir(path).map_err(|error| failed("list the folder", error))?;
-        let io = Arc::new(DirIo::open(path).map_err(|error| failed("open the folder", error))?);
+        let io = Arc::new(DirIo::existing(path).map_err(|error| failed("list the folder", error))?);
         // Before the lock: the folder of something else is told apart from a spool in use.
         spool_number(&*io)?;
         let lock = lock_shared(&path.join("LOCK"));

@@ -284,7 +284,8 @@ mod tests {
     proptest! {
         #[test]
         fn reads_as_one_array_that_was_written_to(
-            writes in prop::collection::vec((0usize..40, prop::collection::vec(1u8.., 0..20)), 0..6),
+            writes in
+                prop::collection::vec((0usize..40, prop::collection::vec(1u8.., 0..20)), 0..6),
             (from, len) in (0usize..70, 0usize..70),
         ) {
             let overlay = Overlay::new(disk());
