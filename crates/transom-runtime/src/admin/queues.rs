@@ -153,8 +153,9 @@ impl Transport {
     }
 
     /// Lets all mail for one next hop go to another, also after a restart, until
-    /// [`end_redirection`](Self::end_redirection). What is in the queue now leaves it step by step; what is under way
-    /// or suspended stays. Exchange: `Redirect-Message`, which is for whole servers.
+    /// [`end_redirection`](Self::end_redirection). What is in the queue now leaves it step by step;
+    /// what is under way or suspended stays. Exchange: `Redirect-Message`, which is for whole
+    /// servers.
     ///
     /// # Cancel safety
     ///

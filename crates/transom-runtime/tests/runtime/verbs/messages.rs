@@ -19,10 +19,10 @@ use crate::support::{
 };
 
 /// A peer that lets the content wait until it is told how to answer.
-struct Judge {
-    peer: Peer,
+pub(super) struct Judge {
+    pub(super) peer: Peer,
     /// Whether it takes mail without further ado.
-    willing: Arc<AtomicBool>,
+    pub(super) willing: Arc<AtomicBool>,
 }
 
 /// How long an attempt is under way.
@@ -30,7 +30,7 @@ const UNDER_WAY: Duration = Duration::from_millis(400);
 
 impl Judge {
     /// Puts off all mail, each after a while, until it is willing.
-    async fn severe() -> Self {
+    pub(super) async fn severe() -> Self {
         let willing = Arc::new(AtomicBool::new(false));
         let now_willing = Arc::clone(&willing);
         let peer = Peer::scripted(move |at| {
@@ -48,7 +48,7 @@ impl Judge {
 }
 
 /// A message whose attempt is under way.
-async fn under_way(transport: &Transport, events: &Events) -> InternalMessageId {
+pub(super) async fn under_way(transport: &Transport, events: &Events) -> InternalMessageId {
     submit(address(transport), FROM, &[TO], "moving").await;
     let id = last_received(events);
     wait_status(transport, id, UnitStatus::Active).await;

@@ -10,6 +10,7 @@ use transom_runtime::{Transport, VerbError};
 use transom_tracking::EventId;
 use transom_types::{ConnectorId, NextHop, NextHopDomain, TlsClass};
 
+use super::messages::{Judge, under_way};
 use super::{FROM, TO, at, last_received, patient, queue_in, told, wait_status};
 use crate::peer::{Do, Peer};
 use crate::support::{Events, Mailbox, QUIET, address, eventually, stop, submit};
@@ -230,5 +231,31 @@ async fn redirected_queue_goes_to_the_other_next_hop_also_after_a_restart() {
     peer.wait_taken(1).await;
     assert_eq!(other.taken().len(), 6);
     assert_eq!(told(&events), ["redirect by ann", "end of redirection by ann"]);
+    stop(transport).await;
+}
+
+#[tokio::test]
+async fn redirection_leaves_what_is_under_way_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let Judge { peer, willing } = Judge::severe().await;
+    let other = Peer::willing().await;
+    let (from, to) = (out(&peer), smart_host("spare", &other));
+    let transport = at(folder.path(), &events, &mailbox, peer.address)
+        .send_connector(spare(&other))
+        .start()
+        .await
+        .unwrap();
+    let id = under_way(&transport, &events).await;
+    let done = transport.redirect_queue(&from, &to, "ann", |_| {}).await.unwrap();
+    assert_eq!((done.moved, done.left), (0, 0));
+    wait_status(&transport, id, UnitStatus::Active).await;
+    events.wait(EventId::Defer, 1).await;
+    willing.store(true, Ordering::Relaxed);
+    peer.wait_taken(1).await;
+    assert!(other.taken().is_empty());
+    submit(address(&transport), FROM, &[TO], "new").await;
+    other.wait_taken(1).await;
+    assert_eq!(peer.taken().len(), 1);
     stop(transport).await;
 }
