@@ -66,7 +66,6 @@
 //! | RFC 4616, 5802, 7628, 7677, 9266 | PLAIN, SCRAM, OAUTHBEARER, channel binding |
 //! | RFC 6152 | 8BITMIME |
 //! | RFC 6531 | SMTPUTF8 |
-//! | RFC 8689 | REQUIRETLS: the parameter |
 //! | RFC 9422 | LIMITS with RCPTMAX, MAILMAX and RCPTDOMAINMAX |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -45,7 +45,8 @@ impl ReplyProfile {
     ///
     /// # Errors
     ///
-    /// Where the one grants and the other refuses, or where they grant different things.
+    /// Where the one grants and the other refuses, where they grant different things, or where
+    /// 421 would stand for a reply that closes nothing.
     pub fn with_reply(
         mut self,
         which: FixedReply,
@@ -56,7 +57,9 @@ impl ReplyProfile {
         };
         let (old, new) = (which.plain().code, reply.code());
         // [RFC 5321 §4.3.1-b] a text may be another, what the code means may not.
-        if old != new && !(refuses(old.severity()) && refuses(new.severity())) {
+        let closes = new == ReplyCode::SERVICE_NOT_AVAILABLE;
+        let same = refuses(old.severity()) && refuses(new.severity()) && !closes;
+        if old != new && !same {
             return Err(ReplyProfileError { which, code: new });
         }
         self.own.retain(|(other, _)| *other != which);

@@ -67,6 +67,7 @@ impl Driver {
                     self.session.handle_tls_established(self.now);
                     unread = &[];
                 }
+                Output::Pause(until) => self.now = until,
                 Output::Wait(_) => break,
                 Output::Close(why) => {
                     self.closed = Some(why);

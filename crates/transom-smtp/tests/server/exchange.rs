@@ -261,12 +261,13 @@ fn profile_of_a_host_program_says_its_own_words() {
     let mut driver = driver(exchange().with_replies(profile));
     assert_eq!(ehlo(&mut driver)[..3], ["SMTPUTF8", "SIZE 37748736", "PIPELINING"]);
     assert_eq!(driver.say("FOO\r\n"), "501 5.5.4 No such thing\r\n");
-    // A reply never grants what another refuses.
+    // A reply never grants what another refuses, and only a last one says that it is the last.
     for (which, other) in [
         (FixedReply::UnknownVerb, ReplyCode::OK),
         (FixedReply::StartMailInput, ReplyCode::OK),
         (FixedReply::SenderOk, ReplyCode::MAILBOX_UNAVAILABLE),
         (FixedReply::TlsReady, ReplyCode::OK),
+        (FixedReply::UnknownVerb, ReplyCode::SERVICE_NOT_AVAILABLE),
     ] {
         let wrong = ReplyProfile::plain().with_reply(which, Reply::bare(other, "text"));
         assert!(wrong.is_err(), "{which:?} as {other}");
