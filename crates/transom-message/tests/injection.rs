@@ -217,7 +217,10 @@ proptest! {
     #[test]
     fn no_parameter_makes_a_field(
         envelope_id in "([!-*,-<>-~]|\\+[0-9A-F]{2}){1,33}",
-        original in "(rfc822|utf-8|x-y);([!-*,-<>-~]|\\+[0-9A-F]{2}|\\\\x\\{[0-9A-F]{2,5}\\}){1,60}",
+        original in concat!(
+            "(rfc822|utf-8|x-y);",
+            "([!-*,-<>-~]|\\+[0-9A-F]{2}|\\\\x\\{[0-9A-F]{2,5}\\}){1,60}",
+        ),
         host in hostile(),
         words in hostile(),
     ) {
@@ -239,7 +242,8 @@ proptest! {
         path in path(),
         utf8 in any::<bool>(),
     ) {
-        let to: Vec<Recipient> = path.parse::<ForwardPath>().map(Recipient::from).into_iter().collect();
+        let to: Vec<Recipient> =
+            path.parse::<ForwardPath>().map(Recipient::from).into_iter().collect();
         let field = received(&helo, &peer_name, &id, &to, utf8);
         prop_assert_eq!(fields(&field), ["Received"]);
         prop_assert!(utf8 || field.is_ascii());

@@ -57,7 +57,8 @@ impl ServerSession {
     fn mail_refusal(&self, path: &ReversePath, given: &MailParameters) -> Option<FixedReply> {
         let offered = self.offered();
         let on = |switch: bool| switch && self.esmtp;
-        let not_offered = (given.size.is_some() && !on(offered.size.is_some() && offered.size_offered))
+        let size_offered = on(offered.size.is_some() && offered.size_offered);
+        let not_offered = (given.size.is_some() && !size_offered)
             // [RFC 6152 §3-c] BODY is taken where 8BITMIME is offered.
             || (given.body == BodyType::EightBitMime && !on(offered.eight_bit_mime))
             || (given.auth.is_some() && !on(!self.config.auth.mechanisms.is_empty()))
