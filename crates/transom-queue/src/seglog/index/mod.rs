@@ -1,10 +1,13 @@
 //! What the store knows of each open message without reading: where its records lie, which
 //! recipients are open, where its body lies. 40 octets for a message with up to 32 recipients.
 
+mod messages;
+
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use self::messages::Messages;
 use super::accept::AcceptSummary;
 use super::body::{Body, BodyId, Place};
 use super::frame::Lsn;
@@ -20,7 +23,7 @@ const SMALL_MAX: usize = 32;
 /// All open messages, as the readers see them.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    pub(super) messages: HashMap<u64, Entry>,
+    pub(super) messages: Messages,
     /// Bodies that are shared or lie in files. All others lie in the first record of their message.
     pub(super) bodies: HashMap<BodyId, SharedBody>,
     pub(super) notes: Notes<StoredNote>,
@@ -65,7 +68,7 @@ impl Segment {
 }
 
 /// One open message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) first: Lsn,
     pub(super) last: Lsn,
