@@ -11,6 +11,7 @@ use crate::io::{OpenMode, SpoolIo};
 use crate::seglog::accept::read_accept;
 use crate::seglog::batch::{BatchCommit, joined_crc};
 use crate::seglog::body::{BLOCK_OCTETS, BodyId};
+use crate::seglog::edits::read_edits;
 use crate::seglog::fields::Fields;
 use crate::seglog::format::at;
 use crate::seglog::frame::{Header, Lsn, RecordType};
@@ -227,6 +228,7 @@ impl<'c> Check<'c> {
             RecordType::Intent
             | RecordType::Outcome
             | RecordType::Admin
+            | RecordType::Edit
             | RecordType::Categorized
                 if !self.open.contains(&header.id) =>
             {
@@ -398,6 +400,7 @@ fn is_readable(kind: RecordType, record: &[u8]) -> bool {
         RecordType::Intent => read_intent(Fields::new(record)).is_ok(),
         RecordType::Outcome => read_settle_summary(record).is_ok(),
         RecordType::Admin => read_admin(record).is_ok(),
+        RecordType::Edit => read_edits(Fields::new(record)).is_ok(),
         RecordType::Categorized => read_categorized(record).is_ok(),
         _ => true,
     }
