@@ -176,7 +176,10 @@ fn a_spool_in_use_names_its_owner() {
     let place = Place::new();
     let server = Server::in_folder(place.folder.path(), &[]);
     let spool = place.path("spool").display().to_string();
+    // The owner writes its spool ahead, whoever else comes; only the other shall be looked at.
+    server.freeze();
     place.refuses(&LISTEN, &[&spool, "in use", &server.pid().to_string()]);
+    server.thaw();
     // The owner goes on as if nothing had been.
     assert!(Client::connect(server.address()).say("NOOP").starts_with("250 "));
     assert_eq!(server.stop().code, Some(0));

@@ -124,8 +124,21 @@ impl Server {
     }
 
     pub(crate) fn signal_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Does nothing more until [`thaw`](Self::thaw): what its folders hold stays as it is.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Waits until it has ended; kills it when it does not.
