@@ -206,8 +206,9 @@ pub enum ReceiveProtocol {
     Lmtp,
 }
 
-/// Whose words the replies of a receive connector have: greeting, EHLO, refusals. Codes that
-/// programs act on are the same; enhanced status codes may be others.
+/// Whose words the replies of a receive connector have: greeting, EHLO, refusals. What is
+/// taken in one is taken in the other, but a refusal may have another code, and be temporary where
+/// the other is permanent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReplyProfile {
@@ -249,9 +250,10 @@ pub struct ReceiveLimits {
     /// Received fields that name this server (5); 0 does not count them. More are a loop:
     /// `554 5.4.6`.
     pub own_hops_max: u32,
-    /// Commands refused before the session is closed (5).
+    /// Protocol errors that are answered (5; 20 once the client has logged in). The next closes the
+    /// session. What is refused for want of a right is none.
     pub protocol_errors_max: u32,
-    /// How long a session may last, busy or not (10 min).
+    /// How long a session may last (10 min). A content that keeps its rate is taken to its end.
     pub session_timeout: Duration,
     /// How long a session may be silent (5 min).
     pub idle_timeout: Duration,

@@ -6,7 +6,7 @@
 //! in the order to try them.
 //!
 //! This crate opens no connection and keeps no queue. Who resolves groups and aliases, rewrites or
-//! filters comes before it; TLS policies come with later work.
+//! filters comes before it; TLS policies are not here.
 //!
 //! ```text
 //! Envelope -- categorize(configuration, facts) --> groups of (NextHop, recipients), and failures

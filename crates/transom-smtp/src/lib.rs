@@ -35,8 +35,10 @@
 //!
 //! What a peer does wrong is no error of a call: the server session answers it and goes on, or
 //! says [`server::Output::Close`] with the reason. What a caller does wrong is an `ApiMisuse`.
-//! Nothing here grows with what a peer sends: limits of octets, numbers and time are fields of
-//! [`server::ServerLimits`] and of the client's configuration, each with a default.
+//! Nothing here grows with what a peer sends: limits of numbers and time are fields of
+//! [`server::ServerLimits`] and of the client's configuration, each with a default; that of content
+//! is [`server::Extensions::size`], and those of lines and replies are constants beside their
+//! parsers.
 //!
 //! End of data is CRLF `.` CRLF and nothing else; see [`codec::data`] for bare CR, bare LF and NUL.
 //!
@@ -51,7 +53,7 @@
 //!
 //! | document | what of it |
 //! |---|---|
-//! | RFC 5321 | commands, replies, order, limits, time-outs; no TURN |
+//! | RFC 5321 | commands, replies, order, limits, time-outs; no TURN, SEND, SOML and SAML |
 //! | RFC 1870 | SIZE |
 //! | RFC 2034, RFC 3463 | ENHANCEDSTATUSCODES |
 //! | RFC 2920 | PIPELINING, and its bounds enforced |
@@ -66,6 +68,7 @@
 //! | RFC 4616, 5802, 7628, 7677, 9266 | PLAIN, SCRAM, OAUTHBEARER, channel binding |
 //! | RFC 6152 | 8BITMIME |
 //! | RFC 6531 | SMTPUTF8 |
+//! | (no RFC) | PROXY protocol 1 and 2, XCLIENT, XFORWARD; the mechanisms LOGIN and XOAUTH2 |
 //! | RFC 9422 | LIMITS with RCPTMAX, MAILMAX and RCPTDOMAINMAX |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

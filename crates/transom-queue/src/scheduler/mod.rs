@@ -47,8 +47,8 @@
 //! - Priorities share a cycle of attempts by their weights ([`Priority`]); none starves.
 //! - Within a priority queues take turns by deficit round robin: a turn is worth eight small
 //!   messages, or one of 448 KiB or more.
-//! - Within a queue, small messages and large ones take turns one by one. A message is large from
-//!   its sixth unit on, and a unit of more than 100 recipients is.
+//! - Within a queue, small messages and large ones take turns one by one. A message with more than
+//!   five units is large from the sixth on, and so is a unit of more than 100 recipients.
 //! - While others wait, no queue has more than a quarter of all places, or four.
 //! - A queue has as many attempts under way as its window is wide, and begins as many in a time as
 //!   its [`RateLimit`] allows.

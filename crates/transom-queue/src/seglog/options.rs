@@ -25,7 +25,7 @@ pub struct SegLogOptions {
     /// Size of each of the two files that are kept for a full disk (8 MiB: outcomes of some tens of
     /// thousands of recipients); 0 keeps none.
     pub reserve_octets: u64,
-    /// Most open messages (10,000,000: 400 MiB of index).
+    /// Most open messages (10,000,000: 500 MiB of index).
     pub messages_max: u64,
     /// Most notes (1,000,000: they are held in memory).
     pub notes_max: u64,

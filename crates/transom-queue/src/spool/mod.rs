@@ -417,7 +417,8 @@ pub enum SpoolHealth {
         /// Room on the disk.
         level: DiskLevel,
     },
-    /// It takes nothing any more: a write or sync failed. What it holds can be read.
+    /// It takes nothing any more: a write or sync failed twice, or there was no room at all when it
+    /// was opened. What it holds can be read.
     Failed {
         /// What failed.
         reason: String,
@@ -451,7 +452,7 @@ pub enum StoreError {
         /// What does not verify.
         what: String,
     },
-    /// A write or sync failed before; the store takes nothing any more.
+    /// The store takes nothing any more; see [`SpoolHealth::Failed`].
     #[error("the spool has failed and takes nothing: {reason}")]
     Failed {
         /// What failed.

@@ -13,10 +13,11 @@
 //! # The loop
 //!
 //! The driver owns both buffers. It calls [`poll`](ClientSession::poll) until that says `Wait` or
-//! `Close`, drops what was consumed from the input, writes `out`, and waits for octets, for the
-//! end of the stream ([`handle_eof`](ClientSession::handle_eof)) or for the instant that `Wait`
-//! named. While it writes it must read as well: a peer that cannot get its replies rid may stop
-//! to read.
+//! `Close`, and drops what was consumed from the input after each. Then it writes `out`, and waits
+//! for octets, for the end of the stream ([`handle_eof`](ClientSession::handle_eof)) or for the
+//! instant that `Wait` named. While it writes it should read as well: a peer that cannot get its
+//! replies rid may stop to read. One that only writes and then reads (the example
+//! `smtp_send_blocking`) relies on replies that fit the buffers of the connection.
 //!
 //! ```
 //! use std::time::Instant;

@@ -238,7 +238,7 @@ impl ServerSession {
             deliver_by: offered.deliver_by,
             future_release: offered.future_release,
             mt_priority: offered.mt_priority.then(String::new),
-            // [RFC 8689 §2-d, §3] offered behind TLS alone.
+            // [RFC 8689 §2-d] offered behind TLS alone.
             require_tls: offered.require_tls && self.tls,
             rrvs: offered.rrvs,
             etrn: offered.etrn,

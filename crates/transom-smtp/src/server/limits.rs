@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-/// Limits of one session. [`Default`] gives Exchange's values where it has them.
+/// Limits of one session. [`Default`] gives Exchange's values where it has
+/// them, but for [`tarpit_interval`](Self::tarpit_interval).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
     /// Recipients in one transaction (200). One more gets 452 4.5.3; LIMITS announces it.
     pub recipients_max: u32,
-    /// Protocol errors that are answered (5); one more gets 421 4.7.0.
+    /// Protocol errors that are answered (5); one more gets 421 4.7.0. The first line that is no
+    /// SMTP but HTTP or the like gets 500 and closes.
     pub errors_max: u32,
     /// The same once the client has authenticated (20): who is known may err more.
     pub authenticated_errors_max: u32,

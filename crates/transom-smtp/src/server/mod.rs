@@ -15,7 +15,9 @@
 //! registered in [`ServerConfig`]. With [`Protocol::Lmtp`] the session is one of LMTP.
 //!
 //! The loop of a driver, here with a peer that has said everything at once. A real one writes
-//! `out` and waits for the peer at [`Output::Wait`], and for the clock alone at [`Output::Pause`].
+//! `out` and waits for the peer at [`Output::Wait`], and for the clock alone at [`Output::Pause`],
+//! which ends early only by [`shutdown`](ServerSession::shutdown); to poll before its time is
+//! harmless. What is in `out` at [`Output::Close`] is written too.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -166,7 +166,8 @@ pub enum Close {
     BareNewline,
     /// The peer spoke before the greeting.
     EarlyTalker,
-    /// More errors than [`ServerLimits::errors_max`](super::ServerLimits::errors_max).
+    /// More errors than [`ServerLimits::errors_max`](super::ServerLimits::errors_max), or a line of
+    /// another protocol.
     Errors,
     /// The length of a BDAT chunk is unknown or absurd, so nothing behind it can be read.
     Framing,

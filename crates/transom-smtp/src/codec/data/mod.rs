@@ -7,7 +7,8 @@
 #[cfg(test)]
 mod tests;
 
-/// What becomes of bare CR and bare LF in content. NUL is refused under either.
+/// What becomes of bare CR and bare LF in content. NUL is refused under either, but for
+/// chunks of a BINARYMIME message, which are opaque.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "content is taken as it is or repaired, nothing else")]
 pub enum BareNewline {
