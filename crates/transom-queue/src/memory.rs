@@ -10,6 +10,7 @@ use bytes::Bytes;
 use transom_types::InternalMessageId;
 
 use crate::message::{Accepted, MessageState};
+use crate::seglog::random_number;
 use crate::spool::{
     Accept, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested, IngestedBody,
     LoadedMessage, Note, Op, RecoveryReport, Spool, SpoolHealth, StoreError, StoredMessage,
@@ -29,6 +30,7 @@ use crate::spool::{
 /// ```
 #[derive(Debug)]
 pub struct MemorySpool {
+    id: u128,
     options: MemoryOptions,
     /// Octets of all bodies, those on their way in included.
     octets: Arc<AtomicU64>,
@@ -122,6 +124,7 @@ impl MemorySpool {
     /// An empty store.
     pub fn new(options: MemoryOptions) -> Self {
         Self {
+            id: random_number(),
             options,
             octets: Arc::default(),
             next_id: AtomicU64::new(1 << 32 | 1),
@@ -228,6 +231,10 @@ impl Spool for MemorySpool {
             sink(message);
         }
         Ok(report)
+    }
+
+    fn id(&self) -> u128 {
+        self.id
     }
 
     fn notes(&self, prefix: &str, now: SystemTime) -> Vec<Note> {

@@ -46,3 +46,11 @@ fn segment_log_in_a_folder_keeps_the_contract() {
         open(Arc::new(DirIo::open(dir.path()).unwrap()), SegLogOptions::default())
     });
 }
+
+#[test]
+fn two_stores_have_two_ids() {
+    let log =
+        || open(Arc::new(SimFs::new(3)), SegLogOptions::default().with_driver(Driver::Inline));
+    assert_ne!(log().id(), log().id());
+    assert_ne!(MemorySpool::default().id(), MemorySpool::default().id());
+}

@@ -69,9 +69,9 @@ pub(super) fn write_format(io: &dyn SpoolIo) -> Result<u128, OpenError> {
     Ok(spool)
 }
 
-/// 128 bits that no other spool has: from the keys that the standard library takes from the
+/// 128 bits that no other store has: from the keys that the standard library takes from the
 /// system for its hash tables.
-fn random_number() -> u128 {
+pub(crate) fn random_number() -> u128 {
     let half = || u128::from(RandomState::new().build_hasher().finish());
     half() << 64 | half()
 }

@@ -61,6 +61,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use transom_types::InternalMessageId;
 
+pub(crate) use self::format::random_number;
 pub use self::inspect::{Checked, Damage, Inspection};
 pub use self::options::{Driver, OpenError, SegLogOptions, Stats};
 
@@ -323,6 +324,10 @@ impl Spool for SegLog {
         }
         report.took += self.shared.io.elapsed().saturating_sub(started);
         Ok(report)
+    }
+
+    fn id(&self) -> u128 {
+        self.shared.spool
     }
 
     fn health(&self) -> SpoolHealth {

@@ -60,6 +60,13 @@ pub trait Spool: fmt::Debug + Send + Sync + 'static {
     /// Damaged messages are reported, not errors; only a store that cannot be read at all fails.
     fn load(&self, sink: &mut dyn FnMut(LoadedMessage)) -> Result<RecoveryReport, StoreError>;
 
+    /// A number that tells this store from every other, the same after each start: what belongs to
+    /// a store names it, such as a cursor of [`query`](crate::query::Query::source). A store that
+    /// cannot be told from others gives 0.
+    fn id(&self) -> u128 {
+        0
+    }
+
     /// How the store is.
     fn health(&self) -> SpoolHealth;
 

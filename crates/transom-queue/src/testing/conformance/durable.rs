@@ -18,6 +18,7 @@ pub(super) const ALL: &[fn(Reopen<'_>)] = &[
     completed_messages_stay_gone,
     notes_survive_a_restart,
     ids_go_on_after_a_restart,
+    store_is_known_again_after_a_restart,
     report_counts_what_is_there,
     restarts_change_nothing,
     store_goes_on_after_a_restart,
@@ -67,6 +68,12 @@ fn fill(bench: &Bench) -> BTreeMap<InternalMessageId, u64> {
         }
     }
     bodies
+}
+
+/// What names the store names it after a restart too.
+fn store_is_known_again_after_a_restart(open: Reopen<'_>) {
+    let id = first(open).spool.id();
+    assert_eq!(first(open).spool.id(), id, "the id stays");
 }
 
 fn seen(bench: &Bench, bodies: &BTreeMap<InternalMessageId, u64>) -> Loaded {
