@@ -74,6 +74,9 @@ pub use authenticator::{
 pub use authenticator::{MemoryAuthenticator, MemoryAuthenticatorError};
 pub use content::{ContentReader, ContentSource};
 pub use delivery::{DeliveryAgent, DeliveryItem, IdempotencyKey};
-pub use directory::{Directory, DirectoryAnswer, DirectoryUnavailable};
+pub use directory::{
+    Directory, DirectoryAnswer, DirectoryEntry, DirectoryUnavailable, Group, GroupReports,
+    RecipientKind, RecipientPolicy, directory_fn,
+};
 /// What an agent answers for a recipient.
 pub use transom_types::RecipientResult;

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use transom_agent::DirectoryAnswer;
 use transom_connector::{
     Permissions, ReceiveConnector, ReceiveLimits, ReceiveProtocol, RecipientClass, ReplyProfile,
     Rights,
@@ -222,7 +221,7 @@ impl Reception {
             return Err(local_error());
         };
         match answer {
-            Ok(DirectoryAnswer::Known) => Ok(()),
+            Ok(answer) if answer.is_known() => Ok(()),
             Ok(_) => Err(Reply::new(
                 ReplyCode::MAILBOX_UNAVAILABLE,
                 EnhancedStatusCode::permanent(1, 1),
