@@ -107,7 +107,7 @@ pub use retry::RetryProfile;
 pub use scheduler::{
     Completed, ConnectionResult, Dispatch, DispatchToken, Drained, Enqueue, Overdue, Priority,
     QueueId, QueueStatus, QueueView, RateLimit, Scheduler, SchedulerAction, SchedulerOptions,
-    UnitStatus, UnitView, Waiting,
+    UnitStatus, UnitView, Waiting, Walked,
 };
 pub use seglog::{Checked, Damage, Driver, Inspection, OpenError, SegLog, SegLogOptions, Stats};
 pub use settle::{

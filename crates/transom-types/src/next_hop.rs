@@ -36,6 +36,8 @@ pub enum DeliveryType {
     SmartHostConnectorDelivery,
     /// To a delivery agent of the host program.
     DeliveryAgent,
+    /// Nowhere yet: it waits in the Submission queue to be routed.
+    Undefined,
     /// Nowhere: no connector takes the recipient. Routed again when the configuration changes.
     Unreachable,
 }
@@ -46,6 +48,7 @@ impl fmt::Display for DeliveryType {
             Self::DnsConnectorDelivery => "DnsConnectorDelivery",
             Self::SmartHostConnectorDelivery => "SmartHostConnectorDelivery",
             Self::DeliveryAgent => "DeliveryAgent",
+            Self::Undefined => "Undefined",
             Self::Unreachable => "Unreachable",
         })
     }

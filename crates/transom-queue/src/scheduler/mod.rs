@@ -76,6 +76,7 @@ mod tests;
 mod timers;
 mod unit;
 mod view;
+mod walk;
 mod wheel;
 mod window;
 
@@ -89,6 +90,7 @@ pub use priority::Priority;
 pub use queue::QueueStatus;
 pub use rate::RateLimit;
 pub use view::{QueueView, UnitStatus, UnitView};
+pub use walk::Walked;
 
 use std::collections::VecDeque;
 use std::time::Instant;

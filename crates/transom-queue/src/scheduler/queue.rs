@@ -118,7 +118,8 @@ impl Queue {
     pub(super) fn is_open(&self) -> bool {
         let stopped = self.suspended || self.retry_at != Tick::NEVER;
         let throttled = self.throttled_until != Tick::NEVER;
-        let routed = self.next_hop.kind != DeliveryType::Unreachable;
+        let unrouted = [DeliveryType::Undefined, DeliveryType::Unreachable];
+        let routed = !unrouted.contains(&self.next_hop.kind);
         // While nothing has worked since a failure, those under way find out: a peer that is gone
         // costs one window of connections and no more.
         let waits_and_sees = self.failing && self.inflight > 0;

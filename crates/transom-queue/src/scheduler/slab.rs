@@ -94,6 +94,13 @@ impl<T> Slab<T> {
         usize::try_from(self.len).unwrap_or(usize::MAX)
     }
 
+    /// Behind the last index that an entry can have now.
+    pub(super) fn end(&self) -> u32 {
+        let full = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
+        let end = full.saturating_add(self.chunks.last().map_or(0, Vec::len));
+        u32::try_from(end).unwrap_or(NONE)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0u32..).zip(self.chunks.iter().flatten()).filter_map(|(at, place)| match place {
             Place::Used(entry) => Some((at, entry)),

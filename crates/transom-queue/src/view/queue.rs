@@ -42,6 +42,7 @@ impl QueueKind {
     /// What the queue of a next hop is for.
     pub fn of(next_hop: &NextHop) -> Self {
         match next_hop.kind {
+            DeliveryType::Undefined => Self::Submission,
             DeliveryType::Unreachable => Self::Unreachable,
             _ => Self::Delivery,
         }

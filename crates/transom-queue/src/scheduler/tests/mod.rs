@@ -3,6 +3,7 @@
 mod against;
 mod model;
 mod turns;
+mod walk;
 
 use std::time::{Duration, Instant};
 
