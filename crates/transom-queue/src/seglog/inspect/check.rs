@@ -290,7 +290,7 @@ impl<'c> Check<'c> {
 
     /// Where the body of a message lies, or its first record.
     fn place(&self, id: InternalMessageId) -> Option<(String, u64)> {
-        let (entry, place) = self.spool.log.look_up(id)?;
+        let (entry, place) = self.spool.log.shared.look_up(id)?;
         let frame = |lsn: Lsn| (segment_path(lsn.segment()), lsn.offset().into());
         let place = match place {
             Some(SharedPlace::Blob) => (entry.body()?.path(), 0),

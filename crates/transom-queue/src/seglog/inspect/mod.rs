@@ -16,9 +16,10 @@ pub use self::check::{Checked, Damage};
 
 use self::check::Check;
 pub(super) use self::overlay::Overlay;
+use super::SegLog;
 use super::format::{at, read_format};
+use super::lookup::Read;
 use super::options::{Driver, OpenError, SegLogOptions};
-use super::{Read, SegLog};
 use crate::dir_io::{DirIo, lock_shared};
 use crate::io::{LockGuard, SpoolIo};
 use crate::spool::{LoadedMessage, RecoveryReport, StoreError, StoredMessage};
@@ -142,7 +143,7 @@ impl Inspection {
     ///
     /// As [`message`](Self::message).
     pub fn open_message(&self, id: InternalMessageId) -> Result<StoredMessage, StoreError> {
-        let Read { rebuilt, content } = self.log.read(id, true)?;
+        let Read { rebuilt, content } = self.log.shared.read(id, true)?;
         let content = content.ok_or(StoreError::Unreachable("a message was read without body"))?;
         let (message, state) = (Arc::new(rebuilt.accept.accepted), rebuilt.accept.state);
         Ok(StoredMessage { id, message, state, content })

@@ -1,5 +1,6 @@
 //! A system that opens no file now and then, as one without free descriptors does.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::*;
