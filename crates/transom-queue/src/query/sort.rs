@@ -49,6 +49,14 @@ impl<P: Property> Sort<P> {
     /// sorted by their ids. A cursor holds so much of each text.
     pub const TEXT_OCTETS_MAX: usize = 128;
 
+    /// Whether it sorts by a property of which `which` is true, as [`Filter::uses`] says of a
+    /// filter.
+    ///
+    /// [`Filter::uses`]: super::Filter::uses
+    pub fn uses(&self, which: impl Fn(P) -> bool) -> bool {
+        self.keys.iter().any(|(property, _)| which(*property))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
