@@ -86,7 +86,7 @@ impl FromStr for AddressSpace {
     }
 }
 
-fn parse_pattern(space: &str) -> Result<AddressPattern, ParseAddressSpaceError> {
+pub(crate) fn parse_pattern(space: &str) -> Result<AddressPattern, ParseAddressSpaceError> {
     let ascii = |text: &str| text.parse::<Domain>().ok().and_then(|d| d.to_ascii().ok());
     let error = || ParseAddressSpaceError::Space { found: space.into() };
     match space {

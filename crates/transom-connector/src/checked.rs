@@ -7,18 +7,21 @@ use transom_types::{
     ConnectorId, Domain, EnhancedStatusCode, ForwardPath, Mailbox, Reply, ReplyCode, ReversePath,
 };
 
+use crate::domain_tables::DomainTables;
 use crate::{
-    AcceptedDomain, AcceptedDomainKind, Configuration, ReceiveConnector, ReplyProfile, Rights,
-    SendConnector,
+    AcceptedDomain, AcceptedDomainKind, Configuration, OtherServer, PickupDirectory, Proximity,
+    ReceiveConnector, RemoteDomain, ReplayDirectory, ReplyProfile, Rights, SendCandidate,
+    SendConnector, reach, source_servers,
 };
 
 /// A configuration whose parts fit together. Immutable; a reload makes another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedConfiguration(Configuration);
+pub struct CheckedConfiguration(Configuration, DomainTables);
 
 impl CheckedConfiguration {
     pub(crate) fn new(configuration: Configuration) -> Self {
-        Self(configuration)
+        let tables = DomainTables::new(&configuration);
+        Self(configuration, tables)
     }
 
     /// What this server calls itself.
@@ -53,7 +56,7 @@ impl CheckedConfiguration {
 
     /// The send connector of that name.
     pub fn send_connector(&self, name: &ConnectorId) -> Option<&SendConnector> {
-        self.0.send_connectors.iter().find(|connector| connector.name == *name)
+        self.0.send_connectors.get(*self.1.send_names.get(name)?)
     }
 
     /// Where to listen: every binding once, in the order of the connectors. A binding to one
@@ -109,8 +112,62 @@ impl CheckedConfiguration {
     /// The accepted domain that `domain` belongs to: of several, the longest.
     pub fn accepted_domain(&self, domain: &Domain) -> Option<&AcceptedDomain> {
         let domain = domain.to_ascii().ok()?;
-        let matching = self.0.accepted_domains.iter().filter(|entry| entry.matches(&domain));
-        matching.max_by_key(|entry| entry.domain.as_str().len())
+        self.1.accepted_domain(&self.0, &domain)
+    }
+
+    /// What is sent to `domain` without a person asking for it: the most specific entry.
+    pub fn remote_domain(&self, domain: &Domain) -> Option<&RemoteDomain> {
+        let domain = domain.to_ascii().ok()?;
+        self.1.remote_domain(&self.0, &domain)
+    }
+
+    /// The send connectors that are enabled, in scope and serve `domain`, the best first: by the
+    /// most specific address space, then by cost, proximity and name. A connector comes once for
+    /// each of its address spaces that match.
+    ///
+    /// `domain` is in A-labels and lower case ([`Domain::to_ascii`]); none is an address literal,
+    /// which `*` alone serves. `accepted` says whether it is a domain that `--` means. Takes as
+    /// many steps as the domain has labels, and allocates nothing.
+    pub fn send_candidates<'c>(
+        &'c self,
+        domain: Option<&'c Domain>,
+        accepted: bool,
+    ) -> impl Iterator<Item = SendCandidate<'c>> {
+        self.1.send.candidates(&self.0.send_connectors, domain, accepted)
+    }
+
+    /// What the way to the nearest source server of `connector` costs, and how far away it is.
+    /// None where the connector is not for this server.
+    pub fn reach(&self, connector: &SendConnector) -> Option<(u32, Proximity)> {
+        reach(&self.0, connector)
+    }
+
+    /// The other servers that send by `connector`, in the order of the connector.
+    pub fn source_servers<'c>(
+        &'c self,
+        connector: &'c SendConnector,
+    ) -> impl Iterator<Item = &'c OtherServer> {
+        source_servers(&self.0, connector)
+    }
+
+    /// What is sent to other domains without a person asking for it.
+    pub fn remote_domains(&self) -> &[RemoteDomain] {
+        &self.0.remote_domains
+    }
+
+    /// The other servers of the organization.
+    pub fn servers(&self) -> &[OtherServer] {
+        &self.0.servers
+    }
+
+    /// Where programs put new messages.
+    pub fn pickup(&self) -> Option<&PickupDirectory> {
+        self.0.pickup.as_ref()
+    }
+
+    /// Where messages lie that are to be sent again.
+    pub fn replay(&self) -> Option<&ReplayDirectory> {
+        self.0.replay.as_ref()
     }
 
     /// Where mail to `<Postmaster>` goes: the first accepted domain, or the server's own name.

@@ -1,13 +1,15 @@
 //! The configuration as a host program writes it, and the check of how its parts fit together.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 
 use transom_types::{ConnectorId, Domain};
 
 use crate::{
-    AcceptedDomain, AddressSpace, CheckedConfiguration, ParseAddressSpaceError, ReceiveConnector,
-    ReceiveProtocol, RemoteRange, SendConnector, SendDelivery,
+    AcceptedDomain, AddressPattern, AddressSpace, CheckedConfiguration, OtherServer,
+    ParseAddressSpaceError, PickupDirectory, ReceiveConnector, ReceiveProtocol, RemoteDomain,
+    RemoteRange, ReplayDirectory, SendConnector, SendConnectorError, check_send_connectors,
 };
 
 /// All that is configured. [`Configuration::check`] makes it usable.
@@ -23,6 +25,14 @@ pub struct Configuration {
     /// For which domains mail is taken from anyone. The first is the default one, where mail to
     /// `<Postmaster>` goes.
     pub accepted_domains: Vec<AcceptedDomain>,
+    /// What is sent to other domains without a person asking for it.
+    pub remote_domains: Vec<RemoteDomain>,
+    /// The other servers that send connectors name as their source servers.
+    pub servers: Vec<OtherServer>,
+    /// Where programs put new messages; nowhere.
+    pub pickup: Option<PickupDirectory>,
+    /// Where messages lie that are to be sent again; nowhere.
+    pub replay: Option<ReplayDirectory>,
 }
 
 impl Configuration {
@@ -33,6 +43,10 @@ impl Configuration {
             receive_connectors: Vec::new(),
             send_connectors: Vec::new(),
             accepted_domains: Vec::new(),
+            remote_domains: Vec::new(),
+            servers: Vec::new(),
+            pickup: None,
+            replay: None,
         }
     }
 
@@ -55,6 +69,32 @@ impl Configuration {
     pub fn with_accepted_domain(mut self, domain: AcceptedDomain) -> Self {
         self.accepted_domains.push(domain);
         self
+    }
+
+    /// The same with one remote domain more.
+    #[must_use]
+    pub fn with_remote_domain(mut self, domain: RemoteDomain) -> Self {
+        self.remote_domains.push(domain);
+        self
+    }
+
+    /// The same with one other server more.
+    #[must_use]
+    pub fn with_server(mut self, server: OtherServer) -> Self {
+        self.servers.push(server);
+        self
+    }
+
+    /// The same taking new messages from a directory.
+    #[must_use]
+    pub fn with_pickup(self, pickup: PickupDirectory) -> Self {
+        Self { pickup: Some(pickup), ..self }
+    }
+
+    /// The same sending the messages of a directory again.
+    #[must_use]
+    pub fn with_replay(self, replay: ReplayDirectory) -> Self {
+        Self { replay: Some(replay), ..self }
     }
 
     /// The same with a send connector that brings mail for `domains` (address spaces, such as
@@ -88,13 +128,10 @@ impl Configuration {
             }
         }
         check_receive_connectors(&self.receive_connectors, &mut errors);
-        check_send_connectors(&self.send_connectors, &mut errors);
-        for (domain, earlier) in with_earlier(&self.accepted_domains) {
-            if earlier.iter().any(|other| other.domain == domain.domain) {
-                let domain = domain.domain.clone();
-                errors.push(ConfigurationError::DuplicateAcceptedDomain { domain });
-            }
-        }
+        check_send_connectors(&self, &mut errors);
+        check_domains(&self, &mut errors);
+        check_servers(&self, &mut errors);
+        check_directories(&self, &mut errors);
         if errors.is_empty() {
             Ok(CheckedConfiguration::new(self))
         } else {
@@ -175,18 +212,53 @@ fn conflict(one: &ReceiveConnector, other: &ReceiveConnector) -> Option<Configur
     None
 }
 
-fn check_send_connectors(connectors: &[SendConnector], errors: &mut Vec<ConfigurationError>) {
-    for (connector, earlier) in with_earlier(connectors) {
-        let name = || connector.name.clone();
-        if earlier.iter().any(|other| other.name == connector.name) {
-            errors.push(ConfigurationError::DuplicateSendConnector { name: name() });
+fn check_domains(configuration: &Configuration, errors: &mut Vec<ConfigurationError>) {
+    let mut accepted = HashSet::new();
+    for entry in &configuration.accepted_domains {
+        if !accepted.insert(&entry.domain) {
+            let domain = entry.domain.clone();
+            errors.push(ConfigurationError::DuplicateAcceptedDomain { domain });
         }
-        if connector.address_spaces.is_empty() {
-            errors.push(ConfigurationError::NoAddressSpace { name: name() });
+    }
+    let mut remote = HashSet::new();
+    for entry in &configuration.remote_domains {
+        let domain = || entry.pattern.clone();
+        if !remote.insert(&entry.pattern) {
+            errors.push(ConfigurationError::DuplicateRemoteDomain { domain: domain() });
         }
-        if matches!(&connector.delivery, SendDelivery::SmartHosts(hosts) if hosts.is_empty()) {
-            errors.push(ConfigurationError::NoSmartHost { name: name() });
+        let name = match &entry.pattern {
+            AddressPattern::Exact(name) | AddressPattern::Within(name) => Some(name),
+            _ => None,
+        };
+        if name.is_some_and(|name| accepted.contains(name)) {
+            errors.push(ConfigurationError::RemoteDomainAccepted { domain: domain() });
         }
+    }
+}
+
+fn check_servers(configuration: &Configuration, errors: &mut Vec<ConfigurationError>) {
+    let mut names = HashSet::from([&configuration.server_name]);
+    for server in &configuration.servers {
+        if !names.insert(&server.name) {
+            errors.push(ConfigurationError::DuplicateServer { name: server.name.clone() });
+        }
+    }
+}
+
+fn check_directories(configuration: &Configuration, errors: &mut Vec<ConfigurationError>) {
+    let (pickup, replay) = (&configuration.pickup, &configuration.replay);
+    let faults = [
+        ("pickup", pickup.as_ref().and_then(PickupDirectory::fault)),
+        ("replay", replay.as_ref().and_then(ReplayDirectory::fault)),
+    ];
+    for (directory, fault) in faults {
+        errors.extend(fault.map(|fault| ConfigurationError::Directory { directory, fault }));
+    }
+    if let (Some(pickup), Some(replay)) = (pickup, replay)
+        && pickup.path == replay.path
+    {
+        let fault = "it is the pickup directory too";
+        errors.push(ConfigurationError::Directory { directory: "replay", fault });
     }
 }
 
@@ -218,6 +290,14 @@ impl std::error::Error for ConfigurationErrors {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigurationError {
+    /// A pickup or replay directory is out of order.
+    #[error("the {directory} directory: {fault}")]
+    Directory {
+        /// `pickup` or `replay`.
+        directory: &'static str,
+        /// What is wrong.
+        fault: &'static str,
+    },
     /// An accepted domain stands there twice.
     #[error("the accepted domain {domain} is there twice")]
     DuplicateAcceptedDomain {
@@ -230,11 +310,23 @@ pub enum ConfigurationError {
         /// The name.
         name: ConnectorId,
     },
+    /// A remote domain stands there twice.
+    #[error("the remote domain {domain} is there twice")]
+    DuplicateRemoteDomain {
+        /// The domain.
+        domain: AddressPattern,
+    },
     /// Two send connectors have one name.
     #[error("two send connectors are named \"{name}\"")]
     DuplicateSendConnector {
         /// The name.
         name: ConnectorId,
+    },
+    /// Two servers have one name.
+    #[error("two servers are named {name}")]
+    DuplicateServer {
+        /// The name.
+        name: Domain,
     },
     /// A session would end before its idle time-out could.
     #[error("receive connector \"{name}\" has an idle time-out above its session time-out")]
@@ -291,6 +383,20 @@ pub enum ConfigurationError {
         binding: SocketAddr,
         /// The ranges.
         ranges: (RemoteRange, RemoteRange),
+    },
+    /// A remote domain is one of ours.
+    #[error("the remote domain {domain} is an accepted domain")]
+    RemoteDomainAccepted {
+        /// The domain.
+        domain: AddressPattern,
+    },
+    /// A send connector does not fit together.
+    #[error("send connector \"{name}\": {error}")]
+    SendConnector {
+        /// The connector.
+        name: ConnectorId,
+        /// What is wrong.
+        error: SendConnectorError,
     },
     /// Two receive connectors share a binding and a range.
     #[error(

@@ -66,7 +66,12 @@ mod accepted_domain;
 mod address_space;
 mod checked;
 mod configuration;
+mod domain_index;
+mod domain_tables;
+mod other_server;
+mod pickup;
 mod receive;
+mod remote_domain;
 mod remote_range;
 mod rights;
 mod send;
@@ -77,9 +82,17 @@ pub use accepted_domain::{AcceptedDomain, AcceptedDomainKind, ParseAcceptedDomai
 pub use address_space::{AddressPattern, AddressSpace, ParseAddressSpaceError};
 pub use checked::{CheckedConfiguration, RecipientClass, Refusal};
 pub use configuration::{Configuration, ConfigurationError, ConfigurationErrors};
+pub use other_server::OtherServer;
+pub use pickup::{PickupDirectory, ReplayDirectory};
 pub use receive::{
     ReceiveConnector, ReceiveExtensions, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile,
 };
+pub use remote_domain::{ParseRemoteDomainError, RemoteDomain};
 pub use remote_range::{ParseRemoteRangeError, RemoteRange};
 pub use rights::{Permissions, Rights};
-pub use send::{ParseSmartHostError, SendConnector, SendDelivery, SendTls, SmartHost};
+pub use send::{
+    Credential, DropDirectory, ErrorCode, ErrorPolicies, ParseErrorCodeError, ParseSmartHostError,
+    Proximity, SendCandidate, SendConnector, SendConnectorError, SendDelivery, SendTls, SmartHost,
+    SmartHostAuth, SmartHostOrder, TlsAuthLevel,
+};
+pub(crate) use send::{check_send_connectors, reach, source_servers};
