@@ -44,6 +44,7 @@ fn enqueue(now: Instant, message: u64, name: &str) -> Enqueue {
         },
         recipients: vec![0],
         due: None,
+        received_at: std::time::SystemTime::UNIX_EPOCH,
         expires_at: now + Duration::from_hours(48),
         delay_notice_at: Some(now + Duration::from_hours(4)),
         octets: 4096,

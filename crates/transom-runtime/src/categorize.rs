@@ -265,6 +265,7 @@ fn enqueue(
             next_hop: next_hop.clone(),
             recipients,
             due: unit.due,
+            received_at: submitted.message.received_at,
             expires_at: submitted.deadlines.expires_at,
             delay_notice_at: submitted.deadlines.delay_notice_at,
             octets: submitted.message.facts.octets,

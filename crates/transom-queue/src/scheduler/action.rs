@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use transom_types::{InternalMessageId, NextHop, Status};
 
@@ -47,13 +47,16 @@ pub struct Enqueue {
     pub recipients: Vec<u32>,
     /// Not before this time; none is at once.
     pub due: Option<Instant>,
+    /// When custody began, by the wall clock. Kept to whole seconds, as of the first unit of the
+    /// message, for those who look; nothing is decided by it.
+    pub received_at: SystemTime,
     /// When the message is given up; one that is years ahead is never. Of several for one message
     /// the earliest counts.
     pub expires_at: Instant,
     /// When the sender is to be told that the message waits; none when that was done or is not
     /// wanted. Of several for one message the earliest counts.
     pub delay_notice_at: Option<Instant>,
-    /// Size of the message.
+    /// Size of the message; one above 4 GiB counts as that large.
     pub octets: u64,
     /// Attempts that these recipients have behind them.
     pub attempts: u32,

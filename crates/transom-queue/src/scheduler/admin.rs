@@ -8,7 +8,7 @@ use transom_types::{InternalMessageId, NextHop, Status};
 
 use super::Scheduler;
 use super::action::{Enqueue, QueueId};
-use super::clock::Tick;
+use super::clock::{self, Tick};
 use super::unit::Place;
 
 /// What one step of a drain took out.
@@ -181,9 +181,10 @@ impl Scheduler {
             next_hop: self.queues.get(flow.queue)?.next_hop.clone(),
             recipients: self.recipients(unit).to_vec(),
             due: (unit.place == Place::Waiting).then(|| instant(unit.due)),
+            received_at: clock::wall(message.received_at),
             expires_at: instant(message.expires_at),
             delay_notice_at: message.delay_notice_at.some().map(instant),
-            octets: message.octets,
+            octets: message.octets.into(),
             attempts: u32::from(unit.attempts),
             priority: flow.priority,
         };

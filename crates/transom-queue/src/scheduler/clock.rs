@@ -1,6 +1,6 @@
 //! Time as the scheduler keeps it: four octets where an [`Instant`] has sixteen.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The length of a tick, a sixteenth of a second. Nothing here needs finer times, and with these
 /// a count of four octets lasts for eight years.
@@ -58,6 +58,18 @@ impl Clock {
     pub(super) fn instant_of(&self, tick: Tick) -> Option<Instant> {
         self.begin?.checked_add(TICK.saturating_mul(tick.0))
     }
+}
+
+/// Seconds since 1970, which a view turns back: four octets last until 2106.
+pub(super) fn seconds(wall: SystemTime) -> u32 {
+    let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// What [`seconds`] was made of, without the part of a second.
+pub(super) fn wall(seconds: u32) -> SystemTime {
+    let since = Duration::from_secs(seconds.into());
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn ticks(since: Duration) -> Tick {

@@ -98,7 +98,7 @@ use std::time::Instant;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use transom_types::NextHop;
 
-use clock::{Clock, Tick};
+use clock::Clock;
 use flow::{Flow, Rings};
 use queue::Queue;
 use rate::Gate;
@@ -172,23 +172,20 @@ impl Scheduler {
     }
 
     /// Takes recipients in. They are attempted when they are due and their queue may connect.
-    pub fn enqueue(&mut self, now: Instant, enqueue: Enqueue) -> QueueId {
-        self.clock.now(now);
-        let Enqueue { message, next_hop, mut recipients, due, priority, .. } = enqueue;
-        let (queue, id) = self.intern(next_hop);
+    pub fn enqueue(&mut self, now: Instant, mut enqueue: Enqueue) -> QueueId {
+        let tick = self.clock.now(now);
+        let mut recipients = std::mem::take(&mut enqueue.recipients);
         recipients.sort_unstable();
         recipients.dedup();
-        if !recipients.is_empty() {
-            let tick = self.clock.now(now);
+        let message = (!recipients.is_empty()).then(|| self.message_entry(&enqueue));
+        let Enqueue { next_hop, due, attempts, priority, .. } = enqueue;
+        let (queue, id) = self.intern(next_hop);
+        if let Some(message) = message {
             if let Some(queue) = self.queues.get_mut(queue) {
                 queue.incoming.count(tick);
             }
-            let expires_at = self.clock.not_before(enqueue.expires_at);
-            let notice_at =
-                enqueue.delay_notice_at.map_or(Tick::NEVER, |at| self.clock.not_before(at));
-            let message = self.message_entry(message, expires_at, notice_at, enqueue.octets);
             let flow = self.flow(queue, priority);
-            let attempts = u16::try_from(enqueue.attempts).unwrap_or(u16::MAX);
+            let attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
             let unit = self.add_unit(message, flow, &recipients, attempts);
             self.place(now, unit, due.unwrap_or(now));
         }
@@ -335,7 +332,7 @@ impl Scheduler {
         let index = self.rings.next()?;
         let unit = self.units.get(self.flows.get(index)?.next()?)?;
         let octets = self.messages.get(unit.message)?.octets;
-        let cost = flow::cost(octets, self.recipients(unit).len());
+        let cost = flow::cost(octets.into(), self.recipients(unit).len());
         self.rings.charge(&mut self.flows, index, cost);
         self.dispatch(now, index)
     }
@@ -370,7 +367,7 @@ impl Scheduler {
             recipients: self.recipients(unit).to_vec(),
             attempt: u32::from(unit.attempts).saturating_add(1),
             expires_at: self.clock.instant(now, message.expires_at),
-            octets: message.octets,
+            octets: message.octets.into(),
         })
     }
 

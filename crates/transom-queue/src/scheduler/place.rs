@@ -7,8 +7,8 @@ use std::time::Instant;
 use transom_types::{InternalMessageId, NextHop};
 
 use super::Scheduler;
-use super::action::QueueId;
-use super::clock::Tick;
+use super::action::{Enqueue, QueueId};
+use super::clock::{self, Tick};
 use super::flow::{Flow, Seat};
 use super::priority::Priority;
 use super::queue::Queue;
@@ -128,14 +128,12 @@ impl Scheduler {
         self.message_index.find(self.hasher.hash_one(id), is).copied()
     }
 
-    /// The entry of a message, its timer set; the earliest of its times counts.
-    pub(super) fn message_entry(
-        &mut self,
-        id: InternalMessageId,
-        expires_at: Tick,
-        delay_notice_at: Tick,
-        octets: u64,
-    ) -> u32 {
+    /// The entry of the message of a unit, its timer set; the earliest of its times counts.
+    pub(super) fn message_entry(&mut self, unit: &Enqueue) -> u32 {
+        let id = unit.message;
+        let expires_at = self.clock.not_before(unit.expires_at);
+        let notice_at = unit.delay_notice_at;
+        let delay_notice_at = notice_at.map_or(Tick::NEVER, |at| self.clock.not_before(at));
         if let Some(index) = self.find_message(id) {
             self.message_timers.stop(&mut self.messages, index);
             if let Some(message) = self.messages.get_mut(index) {
@@ -147,7 +145,8 @@ impl Scheduler {
         }
         let index = self.messages.insert(Message {
             id,
-            octets,
+            octets: u32::try_from(unit.octets).unwrap_or(u32::MAX),
+            received_at: clock::seconds(unit.received_at),
             expires_at,
             delay_notice_at,
             units: List::new(),

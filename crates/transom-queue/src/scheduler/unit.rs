@@ -137,7 +137,9 @@ impl Recipients {
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) id: InternalMessageId,
-    pub(super) octets: u64,
+    pub(super) octets: u32,
+    /// Seconds since 1970, by the wall clock.
+    pub(super) received_at: u32,
     pub(super) expires_at: Tick,
     pub(super) delay_notice_at: Tick,
     pub(super) units: List<Siblings>,

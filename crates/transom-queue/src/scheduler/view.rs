@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use transom_types::{InternalMessageId, NextHop, Status};
 
 use super::Scheduler;
 use super::action::QueueId;
-use super::clock::Tick;
+use super::clock::{self, Tick};
 use super::priority::Priority;
 use super::queue::{Queue, QueueStatus};
 use super::unit::Place;
@@ -71,6 +71,8 @@ pub struct UnitView {
     pub attempts: u32,
     /// When they are due, if they wait for that.
     pub due: Option<Instant>,
+    /// When custody began, by the wall clock, to whole seconds.
+    pub received_at: SystemTime,
     /// When the message is given up; none for never.
     pub expires_at: Option<Instant>,
     /// Size of the message.
@@ -131,12 +133,22 @@ impl Scheduler {
 
     /// What is in a queue, the most urgent first, each priority in the order in which it came.
     pub fn units_of(&self, queue: QueueId) -> impl Iterator<Item = UnitView> {
+        self.members(queue).filter_map(|unit| self.view_unit(unit))
+    }
+
+    fn members(&self, queue: QueueId) -> impl Iterator<Item = u32> {
         let queue = self.resolve(queue).and_then(|index| self.queues.get(index));
         let flows = queue.into_iter().flat_map(|queue| queue.flows.iter().flatten());
         let flows = flows.filter_map(|flow| self.flows.get(*flow));
-        flows
-            .flat_map(|flow| flow.members.iter(&self.units))
-            .filter_map(|unit| self.view_unit(unit))
+        flows.flat_map(|flow| flow.members.iter(&self.units))
+    }
+
+    /// When custody of each of a queue's messages began, to whole seconds: as
+    /// [`units_of`](Self::units_of), for those who need no more.
+    pub fn received_in(&self, queue: QueueId) -> impl Iterator<Item = SystemTime> {
+        self.members(queue)
+            .filter_map(|unit| self.messages.get(self.units.get(unit)?.message))
+            .map(|message| clock::wall(message.received_at))
     }
 
     /// What is open of a message; empty when nothing is.
@@ -193,8 +205,9 @@ impl Scheduler {
             priority: flow.priority,
             attempts: u32::from(unit.attempts),
             due: if unit.place == Place::Waiting { at(unit.due) } else { None },
+            received_at: clock::wall(message.received_at),
             expires_at: at(message.expires_at),
-            octets: message.octets,
+            octets: message.octets.into(),
         })
     }
 }

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::feed::Moment;
+use super::queue::QueueInfo;
+use crate::scheduler::Scheduler;
+
 /// Counts messages by destination and age, as Postfix's `qshape` does. Each column is twice as
 /// wide as the one before, so a destination that is stuck shows at once.
 ///
@@ -40,13 +44,16 @@ pub struct AgeRow {
     /// How many are at most as old as [`AgeHistogram::LIMITS`] says, and older than the limit
     /// before; the last ones are older than all limits.
     pub counts: [u64; COLUMNS],
+    /// The age of the oldest; zero where there is none.
+    pub oldest: Duration,
 }
 
 const COLUMNS: usize = AgeHistogram::LIMITS.len() + 1;
 
 impl AgeRow {
-    fn add(&mut self, column: usize) {
+    fn add(&mut self, column: usize, age: Duration) {
         self.total = self.total.saturating_add(1);
+        self.oldest = self.oldest.max(age);
         if let Some(count) = self.counts.get_mut(column) {
             *count = count.saturating_add(1);
         }
@@ -76,16 +83,31 @@ impl AgeHistogram {
         Self::default()
     }
 
+    /// Counts what is in the queues of a scheduler, each by its next hop; queues that lead to the
+    /// same one are one row. A message whose recipients have different due times counts once for
+    /// each. Looks at every message once and opens none.
+    pub fn of(scheduler: &Scheduler, moment: &Moment) -> Self {
+        let mut ages = Self::new();
+        for queue in scheduler.each_queue() {
+            let info = QueueInfo::of(&queue, moment);
+            for received_at in scheduler.received_in(queue.id) {
+                let age = moment.wall.duration_since(received_at).unwrap_or_default();
+                ages.add(info.next_hop_domain(), age);
+            }
+        }
+        ages
+    }
+
     /// Counts a message for `destination` that is so old.
     pub fn add(&mut self, destination: &str, age: Duration) {
         let column = Self::LIMITS.iter().take_while(|limit| age > **limit).count();
-        self.total.add(column);
+        self.total.add(column, age);
         if let Some(row) = self.destinations.get_mut(destination) {
-            row.add(column);
+            row.add(column, age);
         } else if self.destinations.len() < Self::DESTINATIONS_MAX {
-            self.destinations.entry(destination.to_owned()).or_default().add(column);
+            self.destinations.entry(destination.to_owned()).or_default().add(column, age);
         } else {
-            self.others.add(column);
+            self.others.add(column, age);
         }
     }
 

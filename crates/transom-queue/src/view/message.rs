@@ -70,10 +70,12 @@ impl MessageProperty {
                 | Self::Queue
                 | Self::Status
                 | Self::Size
+                | Self::DateReceived
                 | Self::ExpirationTime
                 | Self::RetryCount
                 | Self::NextRetryTime
                 | Self::Priority
+                | Self::MessageLatency
         )
     }
 }
@@ -97,6 +99,10 @@ pub struct MessageInfo {
     pub octets: u64,
     /// Attempts behind it.
     pub retry_count: u32,
+    /// When custody began, to whole seconds.
+    pub received_at: SystemTime,
+    /// How long that is ago.
+    pub age: Duration,
     /// When it is attempted again, if it waits for that.
     pub next_retry: Option<SystemTime>,
     /// When it is given up; none for never.
@@ -123,10 +129,6 @@ pub struct StoredInfo {
     pub source_ip: Option<IpAddr>,
     /// How it came in.
     pub source: String,
-    /// When custody began.
-    pub received_at: SystemTime,
-    /// How long that is ago.
-    pub age: Duration,
 }
 
 /// A recipient of a message: Exchange's `-IncludeRecipientInfo`.
@@ -176,8 +178,14 @@ impl RecipientInfo {
 }
 
 impl MessageInfo {
-    /// Recipients of a message in a queue, of which nothing more is known yet.
-    pub fn new(identity: MessageIdentity, queue: u64, status: UnitStatus) -> Self {
+    /// Recipients of a message in a queue, of which nothing more is known yet: it was received
+    /// just now.
+    pub fn new(
+        identity: MessageIdentity,
+        queue: u64,
+        status: UnitStatus,
+        wall: SystemTime,
+    ) -> Self {
         Self {
             identity,
             queue,
@@ -186,15 +194,25 @@ impl MessageInfo {
             places: Vec::new(),
             octets: 0,
             retry_count: 0,
+            received_at: whole_seconds(wall),
+            age: Duration::ZERO,
             next_retry: None,
             expires_at: None,
             stored: None,
         }
     }
 
+    /// Says when custody began.
+    #[must_use]
+    pub fn with_received_at(self, received_at: SystemTime, wall: SystemTime) -> Self {
+        let received_at = whole_seconds(received_at);
+        let age = wall.duration_since(received_at).unwrap_or_default();
+        Self { received_at, age, ..self }
+    }
+
     /// Adds what the spool knows: [`Spool::open`](crate::Spool::open) gives both.
     #[must_use]
-    pub fn with_stored(self, message: &Accepted, state: &MessageState, wall: SystemTime) -> Self {
+    pub fn with_stored(self, message: &Accepted, state: &MessageState) -> Self {
         let places = self.places.iter().filter_map(|place| usize::try_from(*place).ok());
         let recipients = places.filter_map(|place| {
             let recipient = message.envelope.recipients.get(place)?;
@@ -212,11 +230,16 @@ impl MessageInfo {
                 IngressKind::Dsn => "DSN".to_owned(),
                 IngressKind::Program => message.ingress.connector.clone(),
             },
-            received_at: message.received_at,
-            age: wall.duration_since(message.received_at).unwrap_or_default(),
         };
         Self { stored: Some(stored), ..self }
     }
+}
+
+/// As the scheduler keeps it: a message has one time of arrival, wherever it is.
+fn whole_seconds(wall: SystemTime) -> SystemTime {
+    let seconds = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let whole = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    whole.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 impl StoredInfo {
@@ -242,11 +265,9 @@ impl StoredInfo {
                 ip.map_or(Value::Absent, Value::Text)
             }
             MessageProperty::MessageSourceName => borrowed(Some(&self.source)),
-            MessageProperty::DateReceived => Value::Instant(self.received_at),
             MessageProperty::LastError => {
                 borrowed(self.recipients.iter().find_map(|one| one.last_error.as_deref()))
             }
-            MessageProperty::MessageLatency => Value::Duration(self.age),
             _ => Value::Absent,
         }
     }
@@ -286,6 +307,8 @@ impl Row for MessageInfo {
                 UnitStatus::PendingRemove => "PendingRemove",
             }),
             MessageProperty::Size => Value::Number(i64::try_from(self.octets).unwrap_or(i64::MAX)),
+            MessageProperty::DateReceived => Value::Instant(self.received_at),
+            MessageProperty::MessageLatency => Value::Duration(self.age),
             MessageProperty::ExpirationTime => instant(self.expires_at),
             MessageProperty::RetryCount => Value::Number(self.retry_count.into()),
             MessageProperty::NextRetryTime => instant(self.next_retry),

@@ -6,19 +6,23 @@
 //! grown old.
 //!
 //! ```
-//! use transom_queue::query::Query;
-//! use transom_queue::view::{QueueInfo, QueueKind};
+//! use std::time::{Instant, SystemTime};
 //!
-//! let submission = QueueInfo::new(QueueKind::Submission, 0);
-//! let mut queues = [submission, QueueInfo::new(QueueKind::Poison, 0)];
-//! queues[1].message_count = 3;
+//! use transom_queue::query::Query;
+//! use transom_queue::view::{Moment, Unscheduled, queue_rows};
+//! use transom_queue::{Scheduler, SchedulerOptions};
+//!
+//! let counts = Unscheduled { poison: 3, ..Unscheduled::default() };
+//! let scheduler = Scheduler::new(SchedulerOptions::default());
 //! let query = Query::new(7).with_filter("messages >= 1".parse()?);
-//! let page = query.page(queues)?;
+//! let moment = Moment { now: Instant::now(), wall: SystemTime::now() };
+//! let page = query.page(queue_rows(&scheduler, counts, moment))?;
 //! assert_eq!((page.total, page.rows[0].identity.to_string()), (1, "Poison".to_owned()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `IncomingRate`, `OutgoingRate` and `Velocity` are whole messages of the last minute.
+//! `IncomingRate`, `OutgoingRate` and `Velocity` are whole messages of the last minute; Submission
+//! and Poison have none. `DateReceived` is in whole seconds.
 //!
 //! # What Exchange shows and we do not
 //!
@@ -51,7 +55,7 @@ mod verb;
 mod tests;
 
 pub use ages::{AgeHistogram, AgeRow};
-pub use feed::{Moment, message_rows, queue_rows};
+pub use feed::{Moment, Unscheduled, message_rows, queue_rows};
 pub use identity::{MessageIdentity, ParseIdentityError, QueueIdentity, QueueName};
 pub use message::{MessageInfo, MessageProperty, RecipientInfo, RecipientStatus, StoredInfo};
 pub use queue::{QueueInfo, QueueKind, QueueProperty};

@@ -132,18 +132,19 @@ pub struct QueueInfo {
     pub status: QueueStatus,
     /// Messages in it. One whose recipients have different due times counts once for each.
     pub message_count: u32,
-    /// The same for each priority, in the order of [`Priority::ALL`].
-    pub message_counts: [u32; Priority::ALL.len()],
+    /// The same for each priority, in the order of [`Priority::ALL`]; not counted in Submission and
+    /// Poison.
+    pub message_counts: Option<[u32; Priority::ALL.len()]>,
     /// Those of them that wait for a time of their own or were suspended.
     pub deferred_count: u32,
     /// Those of them that were suspended.
     pub suspended_count: u32,
     /// Attempts under way.
     pub active_count: u32,
-    /// Messages that came in the last minute.
-    pub incoming_per_minute: u32,
-    /// Messages that were done with in the last minute.
-    pub outgoing_per_minute: u32,
+    /// Messages that came in the last minute; not counted in Submission and Poison.
+    pub incoming_per_minute: Option<u32>,
+    /// Messages that were done with in the last minute; not counted in Submission and Poison.
+    pub outgoing_per_minute: Option<u32>,
     /// What the last failure was.
     pub last_error: Option<Arc<Status>>,
     /// Failed connections since the last success.
@@ -175,12 +176,12 @@ impl QueueInfo {
             next_hop: None,
             status: QueueStatus::Ready,
             message_count: 0,
-            message_counts: [0; Priority::ALL.len()],
+            message_counts: None,
             deferred_count: 0,
             suspended_count: 0,
             active_count: 0,
-            incoming_per_minute: 0,
-            outgoing_per_minute: 0,
+            incoming_per_minute: None,
+            outgoing_per_minute: None,
             last_error: None,
             retry_count: 0,
             first_retry: None,
@@ -238,6 +239,11 @@ impl QueueInfo {
         }
     }
 
+    fn velocity(&self) -> Option<i64> {
+        let (out, into) = (self.outgoing_per_minute?, self.incoming_per_minute?);
+        Some(i64::from(out).saturating_sub(i64::from(into)))
+    }
+
     fn tls_class(&self) -> Value<'static> {
         match self.next_hop.as_ref().map(|next_hop| next_hop.tls) {
             Some(TlsClass::Normal) => Value::Word("Normal"),
@@ -275,12 +281,9 @@ impl Row for QueueInfo {
             QueueProperty::DeferredMessageCount => number(self.deferred_count),
             QueueProperty::SuspendedMessageCount => number(self.suspended_count),
             QueueProperty::ActiveMessageCount => number(self.active_count),
-            QueueProperty::IncomingRate => number(self.incoming_per_minute),
-            QueueProperty::OutgoingRate => number(self.outgoing_per_minute),
-            QueueProperty::Velocity => Value::Number(
-                i64::from(self.outgoing_per_minute)
-                    .saturating_sub(i64::from(self.incoming_per_minute)),
-            ),
+            QueueProperty::IncomingRate => self.incoming_per_minute.map_or(Value::Absent, number),
+            QueueProperty::OutgoingRate => self.outgoing_per_minute.map_or(Value::Absent, number),
+            QueueProperty::Velocity => self.velocity().map_or(Value::Absent, Value::Number),
             QueueProperty::LastError => self.last_error.as_ref().map_or(Value::Absent, |status| {
                 Value::Text(Cow::Owned(last_error(status, self.last_retry)))
             }),

@@ -32,6 +32,7 @@ pub(crate) fn enqueue(now: Instant, message: u64, name: &str) -> Enqueue {
         next_hop: hop(name),
         recipients: vec![0],
         due: None,
+        received_at: std::time::SystemTime::UNIX_EPOCH,
         expires_at: now + Duration::from_hours(48),
         delay_notice_at: None,
         octets: 1000,

@@ -24,7 +24,7 @@ fn message_that_stays_is_seen_once_whatever_comes_and_goes_between_steps() {
         scheduler.remove(now, InternalMessageId(99 - u64::from(at / 7)));
         scheduler.enqueue(now, enqueue(now, next_id, "b.example"));
         next_id += 1;
-        let retries = vec![(vec![0], now + Duration::from_secs(60))];
+        let retries = vec![(vec![0], now + Duration::from_mins(1))];
         let done = Completed { retries, connection: ConnectionResult::Used };
         scheduler.complete(now, dispatch.token, done);
     }

@@ -34,6 +34,7 @@ fn enqueue(moment: Moment, message: u64, domain: &str, kind: DeliveryType) -> En
         },
         recipients: vec![0],
         due: None,
+        received_at: moment.wall - Duration::from_secs(message),
         expires_at: moment.now + Duration::from_hours(48),
         delay_notice_at: None,
         octets: 1000 + message,
@@ -83,7 +84,7 @@ fn queue_filter(text: &str) -> Filter<QueueProperty> {
 
 fn found(scheduler: &Scheduler, at: Moment, filter: &str) -> Vec<String> {
     let query = Query::new(1).with_filter(queue_filter(filter));
-    let page = query.page(queue_rows(scheduler, at)).unwrap();
+    let page = query.page(queue_rows(scheduler, Unscheduled::default(), at)).unwrap();
     page.rows.iter().map(|row| row.next_hop_domain().to_owned()).collect()
 }
 
@@ -92,7 +93,7 @@ fn a15_queues_of_a_scheduler_are_found_by_what_they_do() {
     let at = moment();
     let mut scheduler = busy(at);
     for (filter, expected) in [
-        ("", vec!["contoso.com", "fabrikam.com", "Unreachable Domain"]),
+        ("", vec!["Submission", "contoso.com", "fabrikam.com", "Unreachable Domain"]),
         (r#"{Status -eq "Retry" -and MessageCount -ge 10}"#, vec!["contoso.com"]),
         ("last-error like '*nobody answers*'", vec!["contoso.com"]),
         ("first-retry = 2026-11-24T12:00:00Z and retries = 1", vec!["contoso.com"]),
@@ -118,7 +119,8 @@ fn first_retry_stays_until_something_gets_through() {
     let identity: QueueIdentity = "contoso.com".parse().unwrap();
     let queue = scheduler.each_queue().find(|queue| queue.status == QueueStatus::Retry).unwrap().id;
     let times = |scheduler: &Scheduler| {
-        let mut rows = queue_rows(scheduler, at).filter(|row| row.is_meant_by(&identity, "mx1"));
+        let mut rows = queue_rows(scheduler, Unscheduled::default(), at)
+            .filter(|row| row.is_meant_by(&identity, "mx1"));
         rows.next().map(|row| (row.first_retry, row.last_retry)).unwrap()
     };
     let mut attempt = |now, connection| {
@@ -236,16 +238,15 @@ fn messages_are_found_by_what_the_spool_knows_and_counted_by_age() {
             let accept = Op::Accept(Box::new(Accept { body, message }));
             spool.commit(vec![accept], Durability::Sync).await.unwrap();
             let dns = DeliveryType::DnsConnectorDelivery;
-            scheduler.enqueue(at.now, enqueue(at, id.0, "fabrikam.com", dns));
+            let unit = enqueue(at, id.0, "fabrikam.com", dns);
+            let received_at = at.wall - Duration::from_mins(minutes);
+            scheduler.enqueue(at.now, Enqueue { received_at, ..unit });
         }
         let identity: QueueIdentity = "fabrikam.com".parse().unwrap();
         let mut rows = Vec::new();
-        let mut ages = AgeHistogram::new();
         for row in message_rows(&scheduler, &identity, "mx1", at) {
             let stored = spool.open(row.identity.message).await.unwrap();
-            let row = row.with_stored(&stored.message, &stored.state, at.wall);
-            ages.add("fabrikam.com", row.stored.as_ref().unwrap().age);
-            rows.push(row);
+            rows.push(row.with_stored(&stored.message, &stored.state));
         }
         let filter = "from = sender3@contoso.com and age >= 30m and age < 31m";
         let query = Query::new(1).with_filter(filter.parse().unwrap());
@@ -253,7 +254,9 @@ fn messages_are_found_by_what_the_spool_knows_and_counted_by_age() {
         let page = query.page(rows).unwrap();
         let stored = page.rows[0].stored.as_ref().unwrap();
         assert_eq!((page.total, stored.subject.as_deref()), (1, Some("Message 3")));
+        let ages = AgeHistogram::of(&scheduler, &at);
         assert_eq!(ages.total().counts, [1, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(ages.total().oldest, Duration::from_hours(50));
     });
 }
 

@@ -178,8 +178,8 @@ fn full_queue() -> QueueInfo {
     queue.deferred_count = 3;
     queue.suspended_count = 2;
     queue.active_count = 1;
-    queue.incoming_per_minute = 30;
-    queue.outgoing_per_minute = 10;
+    queue.incoming_per_minute = Some(30);
+    queue.outgoing_per_minute = Some(10);
     queue.retry_count = 5;
     queue.last_error = Some(std::sync::Arc::new(refused()));
     queue.first_retry = Some(at(1_795_521_000));
@@ -191,20 +191,21 @@ fn full_queue() -> QueueInfo {
 
 fn full_message() -> MessageInfo {
     let identity = r"mx1\4\25".parse().unwrap();
-    let mut message = MessageInfo::new(identity, 4, UnitStatus::Retry);
+    let accepted = sample_message(1, 3, 5000);
+    let wall = accepted.received_at + Duration::from_hours(5);
+    let message = MessageInfo::new(identity, 4, UnitStatus::Retry, wall);
+    let mut message = message.with_received_at(accepted.received_at, wall);
     message.priority = Priority::High;
     message.places = vec![0, 1];
     message.octets = 5000;
     message.retry_count = 2;
     message.next_retry = Some(at(1_795_521_900));
     message.expires_at = Some(at(1_795_600_000));
-    let accepted = sample_message(1, 3, 5000);
     let mut state = MessageState::default();
     state.recipients.resize(3, RecipientState::default());
     state.recipients[0].outcome = Some(Outcome::Deferred(refused()));
     state.recipients[0].attempts = 2;
-    let wall = accepted.received_at + Duration::from_hours(5);
-    message.with_stored(&accepted, &state, wall)
+    message.with_stored(&accepted, &state)
 }
 
 /// Every property has a value of its kind in a row that has everything, and can be filtered by.
@@ -301,9 +302,10 @@ fn recipients_stand_as_their_outcomes_say() {
     state.recipients.resize(4, RecipientState::default());
     state.recipients[0].outcome = Some(Outcome::Relayed(refused()));
     state.recipients[1].outcome = Some(Outcome::InDoubt(refused()));
-    let mut message = MessageInfo::new("1".parse().unwrap(), 4, UnitStatus::Ready);
+    let now = accepted.received_at;
+    let mut message = MessageInfo::new("1".parse().unwrap(), 4, UnitStatus::Ready, now);
     message.places = vec![0, 1, 2, 77];
-    let message = message.with_stored(&accepted, &state, accepted.received_at);
+    let message = message.with_stored(&accepted, &state);
     let stored = message.stored.unwrap();
     let statuses: Vec<RecipientStatus> = stored.recipients.iter().map(|one| one.status).collect();
     let expected = [RecipientStatus::Complete, RecipientStatus::Retry, RecipientStatus::Ready];
@@ -315,8 +317,9 @@ fn recipients_stand_as_their_outcomes_say() {
 #[test]
 fn report_comes_from_nobody() {
     let accepted = sample_message(2, 1, 100);
-    let message = MessageInfo::new("1".parse().unwrap(), 4, UnitStatus::Ready);
-    let message = message.with_stored(&accepted, &MessageState::default(), at(0));
+    let message = MessageInfo::new("1".parse().unwrap(), 4, UnitStatus::Ready, at(0));
+    let message = message.with_received_at(accepted.received_at, at(0));
+    let message = message.with_stored(&accepted, &MessageState::default());
     assert_eq!(message.value(MessageProperty::FromAddress), Value::Text("<>".into()));
     assert_eq!(message.value(MessageProperty::MessageSourceName), Value::Text("DSN".into()));
     // Received later than now: no age at all.
@@ -340,7 +343,7 @@ fn what_the_spool_alone_knows_is_absent_until_it_was_asked() {
 fn units_of_one_message_are_rows_of_their_own() {
     let row = |place: u32| {
         let identity = MessageIdentity { queue: None, message: InternalMessageId(25) };
-        let mut row = MessageInfo::new(identity, 4, UnitStatus::Ready);
+        let mut row = MessageInfo::new(identity, 4, UnitStatus::Ready, at(0));
         row.places = vec![place];
         row
     };
