@@ -12,7 +12,8 @@ use std::sync::Arc;
 pub struct NextHop {
     /// How it is delivered.
     pub kind: DeliveryType,
-    /// The recipient's domain, the smart-host set, or the delivery agent's name.
+    /// The recipient's domain, the smart-host set, the delivery agent's name, or the name of the
+    /// connector where it decides alone.
     pub domain: NextHopDomain,
     /// The send connector that owns TLS, limits and source addresses.
     pub connector: ConnectorId,
@@ -36,6 +37,10 @@ pub enum DeliveryType {
     SmartHostConnectorDelivery,
     /// To a delivery agent of the host program.
     DeliveryAgent,
+    /// Into a directory, from which another program fetches it.
+    NonSmtpGatewayDelivery,
+    /// By SMTP to another server of the organization, which sends by the connector.
+    SmtpRelayToConnectorSourceServers,
     /// Nowhere yet: it waits in the Submission queue to be routed.
     Undefined,
     /// Nowhere: no connector takes the recipient. Routed again when the configuration changes.
@@ -48,6 +53,8 @@ impl fmt::Display for DeliveryType {
             Self::DnsConnectorDelivery => "DnsConnectorDelivery",
             Self::SmartHostConnectorDelivery => "SmartHostConnectorDelivery",
             Self::DeliveryAgent => "DeliveryAgent",
+            Self::NonSmtpGatewayDelivery => "NonSmtpGatewayDelivery",
+            Self::SmtpRelayToConnectorSourceServers => "SmtpRelayToConnectorSourceServers",
             Self::Undefined => "Undefined",
             Self::Unreachable => "Unreachable",
         })

@@ -107,10 +107,12 @@ fn kept(core: &Core, kind: &str) -> Vec<(String, String)> {
     notes.filter_map(texts).collect()
 }
 
-const KINDS: [DeliveryType; 4] = [
+const KINDS: [DeliveryType; 6] = [
     DeliveryType::DnsConnectorDelivery,
     DeliveryType::SmartHostConnectorDelivery,
     DeliveryType::DeliveryAgent,
+    DeliveryType::NonSmtpGatewayDelivery,
+    DeliveryType::SmtpRelayToConnectorSourceServers,
     DeliveryType::Unreachable,
 ];
 
