@@ -95,6 +95,66 @@ fn success_starts_the_ladder_anew() {
     assert_eq!(scheduler.queue(queue).unwrap().next_retry, Some(now + MINUTE));
 }
 
+/// Attempts that begin now, all at once.
+fn begin_all(scheduler: &mut Scheduler, now: std::time::Instant) -> Vec<transom_queue::Dispatch> {
+    let mut begun = Vec::new();
+    while let SchedulerAction::Start(dispatch) = scheduler.poll(now) {
+        begun.push(dispatch);
+    }
+    begun
+}
+
+#[test]
+fn destination_that_comes_back_is_met_with_few_connections_that_grow() {
+    let now = some_instant();
+    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    for message in 0..500 {
+        scheduler.enqueue(now, enqueue(now, message, "a.example"));
+    }
+    for dispatch in begin_all(&mut scheduler, now) {
+        scheduler.complete(now, dispatch.token, failed(&dispatch, now));
+    }
+    let now = now + MINUTE;
+    let mut widths = Vec::new();
+    for _ in 0..12 {
+        let begun = begin_all(&mut scheduler, now);
+        widths.push(begun.len());
+        for dispatch in begun {
+            scheduler.complete(now, dispatch.token, used());
+        }
+    }
+    assert_eq!(widths[..2], [1, 2], "one finds out");
+    assert!(widths.is_sorted() && widths.windows(2).all(|two| two[1] <= two[0] + 1), "{widths:?}");
+    assert!(widths[11] > 5, "{widths:?}");
+}
+
+#[test]
+fn start_with_much_mail_meets_each_destination_with_two_connections() {
+    let now = some_instant();
+    let slow = SchedulerOptions::default().with_slow_start(Duration::from_secs(30));
+    let mut scheduler = Scheduler::new(slow);
+    for message in 0..100 {
+        let name = if message % 2 == 0 { "a.example" } else { "b.example" };
+        scheduler.enqueue(now, enqueue(now, message, name));
+    }
+    let mut begun = begin_all(&mut scheduler, now);
+    assert_eq!(begun.len(), 4);
+    // What works makes room for more at once.
+    for _ in 0..3 {
+        for dispatch in std::mem::take(&mut begun) {
+            scheduler.complete(now, dispatch.token, used());
+        }
+        begun = begin_all(&mut scheduler, now);
+    }
+    assert!(begun.len() > 4, "{}", begun.len());
+    // A destination that is new later on begins as wide as any.
+    let later = now + Duration::from_secs(30);
+    for message in 100..110 {
+        scheduler.enqueue(later, enqueue(later, message, "c.example"));
+    }
+    assert_eq!(begin_all(&mut scheduler, later).len(), 5);
+}
+
 #[test]
 fn many_connections_that_fail_together_climb_one_step() {
     let now = some_instant();
@@ -103,10 +163,7 @@ fn many_connections_that_fail_together_climb_one_step() {
     for message in 0..20 {
         queue = Some(scheduler.enqueue(now, enqueue(now, message, "a.example")));
     }
-    let mut dispatches = Vec::new();
-    while let SchedulerAction::Start(dispatch) = scheduler.poll(now) {
-        dispatches.push(dispatch);
-    }
+    let dispatches = begin_all(&mut scheduler, now);
     assert_eq!(dispatches.len(), 5, "the first window");
     for dispatch in &dispatches {
         scheduler.complete(now, dispatch.token, failed(dispatch, now));

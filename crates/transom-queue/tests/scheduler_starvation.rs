@@ -13,6 +13,7 @@ use transom_queue::{
     Completed, ConnectionResult, Enqueue, Priority, RateLimit, Scheduler, SchedulerAction,
     SchedulerOptions,
 };
+use transom_types::NextHopDomain;
 
 /// Steps until the first attempt of each of a thousand new messages, with `dead` messages to a
 /// destination that never answers.
@@ -201,7 +202,8 @@ fn rate_limit_of_one_destination_holds_and_delays_no_other() {
     let begin = some_instant();
     let mut scheduler = Scheduler::new(SchedulerOptions::default());
     let limit = RateLimit { attempts: 30, per: Duration::from_mins(1), burst: 3 };
-    scheduler.limit_rate(begin, scheduler_support::hop("slow.example"), Some(limit));
+    let slow_one = NextHopDomain::new("Slow.Example");
+    scheduler.limit_rate(begin, &slow_one, Some(limit));
     for message in 0..200 {
         scheduler.enqueue(begin, enqueue(begin, message, "slow.example"));
         scheduler.enqueue(begin, enqueue(begin, 1000 + message, "free.example"));

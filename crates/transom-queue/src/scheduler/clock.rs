@@ -37,8 +37,13 @@ impl Clock {
 
     /// The time that was heard last.
     pub(super) fn last(&self) -> Tick {
+        ticks(self.age())
+    }
+
+    /// From the first time that was heard to the last.
+    pub(super) fn age(&self) -> Duration {
         let since = self.last.zip(self.begin).map(|(now, begin)| now.duration_since(begin));
-        ticks(since.unwrap_or_default())
+        since.unwrap_or_default()
     }
 
     /// The first tick that is not before `at`: what waits for it never comes early.

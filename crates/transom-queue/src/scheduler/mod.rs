@@ -96,7 +96,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
-use transom_types::NextHop;
+use transom_types::NextHopDomain;
 
 use clock::Clock;
 use flow::{Flow, Rings};
@@ -121,8 +121,8 @@ pub struct Scheduler {
     queue_index: HashTable<u32>,
     message_index: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// Limits of single next hops.
-    limits: HashMap<NextHop, RateLimit>,
+    /// Limits of single destinations, by their names in lower case.
+    limits: HashMap<String, RateLimit>,
     /// Flows that may start something, in the order of their turns.
     rings: Rings,
     unit_timers: Wheel,
@@ -300,21 +300,31 @@ impl Scheduler {
         self.messages.len()
     }
 
-    /// Lets no more than so many attempts to a next hop begin in a time; none is what the options
-    /// say. Holds for the queue that there is and for those to come.
-    pub fn limit_rate(&mut self, now: Instant, next_hop: NextHop, limit: Option<RateLimit>) {
-        let found = self.find_queue(&next_hop);
+    /// Lets no more than so many attempts to a destination begin in a time, whatever the case of
+    /// its letters; none is what the options say. Holds for each queue that leads there, those to
+    /// come among them. Looks at all queues: it is for a change of the configuration.
+    pub fn limit_rate(
+        &mut self,
+        now: Instant,
+        destination: &NextHopDomain,
+        limit: Option<RateLimit>,
+    ) {
+        let name = destination.as_str().to_ascii_lowercase();
+        let is = |queue: &Queue| queue.next_hop.domain.as_str().eq_ignore_ascii_case(&name);
+        let queues = self.queues.iter().filter(|(_, queue)| is(queue));
+        let found: Vec<u32> = queues.map(|(index, _)| index).collect();
         match limit {
-            Some(limit) => self.limits.insert(next_hop, limit),
-            None => self.limits.remove(&next_hop),
+            Some(limit) => self.limits.insert(name, limit),
+            None => self.limits.remove(&name),
         };
-        let Some(index) = found else { return };
         let limit = limit.or(self.options.rate_limit);
-        if let Some(queue) = self.queues.get_mut(index) {
-            queue.gate = limit.map(|limit| Gate::new(limit).with_past_of(queue.gate));
+        for index in found {
+            if let Some(queue) = self.queues.get_mut(index) {
+                queue.gate = limit.map(|limit| Gate::new(limit).with_past_of(queue.gate));
+            }
+            self.throttle(now, index);
+            self.refresh(now, index);
         }
-        self.throttle(now, index);
-        self.refresh(now, index);
     }
 
     // Starting.

@@ -19,10 +19,15 @@ pub struct SchedulerOptions {
     /// The same for a queue that leads to smart hosts (100): they expect us.
     pub smart_host_max: u32,
     /// Attempts with which a queue begins (5); it grows by one for as many successes as it is
-    /// wide, and shrinks by one for as many connections that fail beside others that work.
+    /// wide, and shrinks by one for as many connections that fail beside others that work. A queue
+    /// that could not connect goes on with one, and once that worked with two.
     pub window_initial: u32,
+    /// How long from the first call on queues begin with two attempts only (no time): who fills a
+    /// scheduler from a spool that waited says 30 s, so that a start does not meet all
+    /// destinations at once with all it has.
+    pub slow_start: Duration,
     /// How many attempts of each queue may begin in a time (no limit).
-    /// [`limit_rate`](super::Scheduler::limit_rate) sets another for one next hop.
+    /// [`limit_rate`](super::Scheduler::limit_rate) sets another for one destination.
     pub rate_limit: Option<RateLimit>,
     /// How long nothing of a queue that cannot connect gets through before it is to be routed
     /// anew (12 h; Exchange: `MaxIdleTimeBeforeResubmit`).
@@ -42,6 +47,7 @@ impl Default for SchedulerOptions {
             per_queue_max: 40,
             smart_host_max: 100,
             window_initial: 5,
+            slow_start: Duration::ZERO,
             rate_limit: None,
             resubmit_after: Duration::from_hours(12),
             queue_idle_max: Duration::from_mins(3),
@@ -74,6 +80,12 @@ impl SchedulerOptions {
     #[must_use]
     pub fn with_window_initial(self, window_initial: u32) -> Self {
         Self { window_initial, ..self }
+    }
+
+    /// Sets [`Self::slow_start`].
+    #[must_use]
+    pub fn with_slow_start(self, slow_start: Duration) -> Self {
+        Self { slow_start, ..self }
     }
 
     /// Sets [`Self::rate_limit`].

@@ -41,9 +41,13 @@ impl Scheduler {
         }
         self.generation = self.generation.wrapping_add(1);
         let id = QueueId { index: 0, generation: self.generation };
-        let limit = self.limits.get(&next_hop).copied().or(self.options.rate_limit);
+        let name = next_hop.domain.as_str().to_ascii_lowercase();
+        let limit = self.limits.get(&name).copied().or(self.options.rate_limit);
         let hash = self.hasher.hash_one(&next_hop);
-        let queue = Queue::new(id, next_hop, limit.map(Gate::new), &self.options);
+        let mut queue = Queue::new(id, next_hop, limit.map(Gate::new), &self.options);
+        if self.clock.age() < self.options.slow_start {
+            queue.window.reopen();
+        }
         let index = self.queues.insert(queue);
         let id = QueueId { index, ..id };
         if let Some(queue) = self.queues.get_mut(index) {

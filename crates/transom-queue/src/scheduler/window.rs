@@ -5,6 +5,9 @@
 //! every other connection; one that does it once in a window's worth finds the limit and stays
 //! near it.
 
+/// Attempts with which a peer is met that was away, or that much has waited for.
+const SMALL: u32 = 2;
+
 /// The width, and how far it is on its way to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
@@ -59,9 +62,10 @@ impl Window {
         *self = Self { width: 1, successes: 0, forgiven: 0, ..*self };
     }
 
-    /// The peer can be reached again.
+    /// The peer can be reached, but much may wait for it: begins small and grows as that works.
     pub(super) fn reopen(&mut self) {
-        *self = Self { width: self.initial, successes: 0, forgiven: 0, ..*self };
+        let width = self.initial.min(SMALL);
+        *self = Self { width, successes: 0, forgiven: 0, ..*self };
     }
 }
 
@@ -108,7 +112,10 @@ mod tests {
         window.close();
         assert_eq!(window.width(), 1);
         window.reopen();
-        assert_eq!(window.width(), 5);
+        assert_eq!(window.width(), 2);
+        let mut narrow = Window::new(1, 20);
+        narrow.reopen();
+        assert_eq!(narrow.width(), 1);
     }
 
     // A peer that takes five connections, and a window that may be 20 wide.

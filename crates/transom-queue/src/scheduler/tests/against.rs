@@ -78,7 +78,7 @@ impl Pair {
             options: options.clone(),
         };
         let mut real = Scheduler::new(options);
-        real.limit_rate(now, hop(QUEUES[LIMITED]), Some(LIMIT));
+        real.limit_rate(now, &hop(QUEUES[LIMITED]).domain, Some(LIMIT));
         Self { real, model, spent: Vec::new() }
     }
 

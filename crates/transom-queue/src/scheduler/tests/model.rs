@@ -81,7 +81,7 @@ impl ModelQueue {
 
     fn worked(&mut self, inflight: u32) {
         if self.failures > 0 {
-            self.reset_window(WINDOW_INITIAL);
+            self.reset_window(WINDOW_INITIAL.min(2));
         }
         (self.failures, self.retry_at, self.failing, self.failure) = (0, None, false, 0.0);
         if self.window < inflight + WINDOW_INITIAL {
