@@ -82,6 +82,8 @@ pub enum Record {
         /// (RFC 7505).
         exchange: DomainName,
     },
+    /// The name of an address.
+    Ptr(DomainName),
     /// Text: the character-strings of one record, put together without anything between.
     Txt(Box<[u8]>),
 }
@@ -94,6 +96,7 @@ impl Record {
             Self::Aaaa(_) => RecordKind::Aaaa,
             Self::Cname(_) => RecordKind::Cname,
             Self::Mx { .. } => RecordKind::Mx,
+            Self::Ptr(_) => RecordKind::Ptr,
             Self::Txt(_) => RecordKind::Txt,
         }
     }
@@ -111,6 +114,8 @@ pub enum RecordKind {
     Cname,
     /// Mail exchangers.
     Mx,
+    /// Names of an address; asked for at [`DomainName::reverse`].
+    Ptr,
     /// Texts.
     Txt,
 }
@@ -122,6 +127,7 @@ impl fmt::Display for RecordKind {
             Self::Aaaa => "AAAA",
             Self::Cname => "CNAME",
             Self::Mx => "MX",
+            Self::Ptr => "PTR",
             Self::Txt => "TXT",
         })
     }
@@ -130,7 +136,7 @@ impl fmt::Display for RecordKind {
 impl FromStr for RecordKind {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Self::A, Self::Aaaa, Self::Cname, Self::Mx, Self::Txt];
+        let all = [Self::A, Self::Aaaa, Self::Cname, Self::Mx, Self::Ptr, Self::Txt];
         all.into_iter().find(|kind| text.eq_ignore_ascii_case(&kind.to_string())).ok_or(())
     }
 }

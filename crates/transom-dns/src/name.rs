@@ -1,6 +1,7 @@
 //! Names as the DNS has them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -9,8 +10,9 @@ use transom_types::Domain;
 /// A name to ask the DNS for: ASCII, in lower case, without trailing dot; the root is empty and
 /// prints as `.`.
 ///
-/// Wider than a [`Domain`]: labels may hold an underscore (`_dmarc.example`). Labels of other
-/// octets do not occur in mail and are refused.
+/// Wider than a [`Domain`]: a label may hold any visible ASCII character but the dot, since names
+/// that policies of the DNS lead to are no host names (`_dmarc.example`, `a/b.example`). Labels of
+/// other octets do not occur in mail and are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DomainName(Arc<str>);
 
@@ -28,6 +30,27 @@ impl DomainName {
     /// Whether this is the root.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Where the names of an address stand: `1.2.0.192.in-addr.arpa` for 192.0.2.1 (RFC 1035
+    /// §3.5), nibbles below `ip6.arpa` for an IPv6 address (RFC 3596 §2.5).
+    pub fn reverse(address: IpAddr) -> Self {
+        let mut name = String::new();
+        match address {
+            IpAddr::V4(address) => {
+                for octet in address.octets().iter().rev() {
+                    name.push_str(&format!("{octet}."));
+                }
+                name.push_str("in-addr.arpa");
+            }
+            IpAddr::V6(address) => {
+                for octet in address.octets().iter().rev() {
+                    name.push_str(&format!("{:x}.{:x}.", octet & 15, octet >> 4));
+                }
+                name.push_str("ip6.arpa");
+            }
+        }
+        Self(name.into())
     }
 
     /// The name without trailing dot; empty for the root.
@@ -54,7 +77,7 @@ impl FromStr for DomainName {
             if label.is_empty() || label.len() > Self::LABEL_OCTETS_MAX {
                 return Err(ParseDomainNameError::Label { at });
             }
-            let foreign = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            let foreign = |c: char| !c.is_ascii_graphic();
             if let Some(offset) = label.find(foreign) {
                 return Err(ParseDomainNameError::Character { at: at.saturating_add(offset) });
             }
@@ -82,7 +105,7 @@ impl fmt::Display for DomainName {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseDomainNameError {
-    /// A character other than a letter, a digit, a hyphen or an underscore.
+    /// A space, a control character, or one beyond ASCII.
     #[error("a character at octet {at} does not belong into a name")]
     Character {
         /// Where it stands.

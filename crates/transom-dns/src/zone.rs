@@ -13,10 +13,11 @@ use crate::{
 /// What a few lines of text say, for tests and for hosts without a DNS.
 ///
 /// One record a line: `name TYPE value`. Types are A, AAAA, CNAME, MX (`preference exchange`, the
-/// exchange `.` being the null MX) and TXT (the rest of the line, quotes taken off). A value of
-/// `SERVFAIL`, `TIMEOUT`, `REFUSED` or `BOGUS` makes the question fail so; the type `ANY` then
-/// stands for all types. `#` starts a comment line. A name that no line names does not exist,
-/// unless a name below it does.
+/// exchange `.` being the null MX), PTR and TXT (the rest of the line, quotes around it taken off,
+/// `\ddd` being the octet of that decimal number and `\` before another character that character).
+/// A value of `SERVFAIL`, `TIMEOUT`, `REFUSED` or `BOGUS` makes the question fail so; the type
+/// `ANY`, or none, then stands for all types. `#` starts a comment line. A name that no line names
+/// does not exist, unless a name below it does.
 #[derive(Clone, Debug, Default)]
 pub struct Zone {
     entries: HashMap<DomainName, Vec<Entry>>,
@@ -121,11 +122,15 @@ impl FromStr for Zone {
     }
 }
 
-/// `name TYPE value`.
+/// `name TYPE value`, or `name FAILURE`.
 fn parse_line(line: &str) -> Option<(DomainName, Entry)> {
     let (name, rest) = line.split_once(char::is_whitespace)?;
-    let (kind, value) = rest.trim_start().split_once(char::is_whitespace)?;
-    let (name, value) = (name.parse().ok()?, value.trim_start());
+    let (name, rest) = (name.parse().ok()?, rest.trim_start());
+    if let Some(failure) = parse_failure(rest) {
+        return Some((name, Entry::Failure { kind: None, failure }));
+    }
+    let (kind, value) = rest.split_once(char::is_whitespace)?;
+    let value = value.trim_start();
     if let Some(failure) = parse_failure(value) {
         let kind = if kind.eq_ignore_ascii_case("ANY") { None } else { Some(kind.parse().ok()?) };
         return Some((name, Entry::Failure { kind, failure }));
@@ -153,11 +158,34 @@ fn parse_record(kind: RecordKind, value: &str) -> Option<Record> {
             let exchange = exchange.trim_start().parse().ok()?;
             Record::Mx { preference: preference.parse().ok()?, exchange }
         }
+        RecordKind::Ptr => Record::Ptr(value.parse().ok()?),
         RecordKind::Txt => {
             let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            Record::Txt(quoted.unwrap_or(value).as_bytes().into())
+            Record::Txt(unescape(quoted.unwrap_or(value))?.into())
         }
     })
+}
+
+/// [RFC 1035 §5.1] `\ddd` is an octet by its number, `\x` the character x.
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&octet, tail)) = rest.split_first() {
+        rest = tail;
+        if octet != b'\\' {
+            octets.push(octet);
+        } else if let Some((digits, tail)) = rest.split_at_checked(3)
+            && digits.iter().all(u8::is_ascii_digit)
+        {
+            octets.push(str::from_utf8(digits).ok()?.parse().ok()?);
+            rest = tail;
+        } else {
+            let (&escaped, tail) = rest.split_first()?;
+            octets.push(escaped);
+            rest = tail;
+        }
+    }
+    Some(octets)
 }
 
 /// A line of a zone that is no record.

@@ -70,9 +70,11 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
 impl Resolver for HickoryResolver {
     async fn lookup(&self, name: &DomainName, kind: RecordKind) -> Result<Answer, DnsFailure> {
         // [RFC 5321 §5.1-b] no name is completed.
-        // The trailing dot keeps the search list of the system out.
-        let fqdn = Name::from_ascii(format!("{}.", name.as_str()));
-        let fqdn = fqdn.map_err(|_| DnsFailure::BadName)?;
+        // Being whole keeps the search list of the system out.
+        let labels = name.as_str().split('.').filter(|label| !label.is_empty());
+        let mut fqdn =
+            Name::from_labels(labels.map(str::as_bytes)).map_err(|_| DnsFailure::BadName)?;
+        fqdn.set_fqdn(true);
         let lookup = self.0.lookup(fqdn, record_type(kind)).await.map_err(|e| failure(&e))?;
         let of_kind = || lookup.answers().iter().filter(|r| r.record_type() == record_type(kind));
         let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
@@ -91,13 +93,19 @@ fn record_type(kind: RecordKind) -> RecordType {
         RecordKind::Aaaa => RecordType::AAAA,
         RecordKind::Cname => RecordType::CNAME,
         RecordKind::Mx => RecordType::MX,
+        RecordKind::Ptr => RecordType::PTR,
         RecordKind::Txt => RecordType::TXT,
     }
 }
 
 /// A record as ours; none where a name in it is beyond what mail can use.
 fn record(data: &RData) -> Option<Record> {
-    let name = |name: &Name| name.to_ascii().parse::<DomainName>().ok();
+    let name = |name: &Name| {
+        // Label by label, as the text of hickory escapes what is no letter of a host name.
+        let labels: Option<Vec<_>> = name.iter().map(|label| str::from_utf8(label).ok()).collect();
+        let labels = labels.filter(|labels| labels.iter().all(|label| !label.contains('.')))?;
+        if labels.is_empty() { Some(DomainName::root()) } else { labels.join(".").parse().ok() }
+    };
     match data {
         RData::A(address) => Some(Record::A(address.0)),
         RData::AAAA(address) => Some(Record::Aaaa(address.0)),
@@ -105,6 +113,7 @@ fn record(data: &RData) -> Option<Record> {
         RData::MX(mx) => {
             Some(Record::Mx { preference: mx.preference, exchange: name(&mx.exchange)? })
         }
+        RData::PTR(owner) => Some(Record::Ptr(name(&owner.0)?)),
         RData::TXT(txt) => Some(Record::Txt(txt.txt_data.concat().into())),
         _ => None,
     }
