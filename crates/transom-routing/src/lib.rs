@@ -75,6 +75,7 @@ mod address_policy;
 mod categorizer;
 mod destination;
 mod plan_error;
+pub mod resolve;
 mod selection;
 #[cfg(test)]
 mod tests;
