@@ -71,6 +71,8 @@ impl std::fmt::Debug for HeaderSection<'_> {
 #[derive(Clone)]
 pub struct Fields<'a> {
     rest: &'a [u8],
+    /// Where `rest` begins in the section.
+    at: usize,
 }
 
 impl std::fmt::Debug for Fields<'_> {
@@ -82,7 +84,7 @@ impl std::fmt::Debug for Fields<'_> {
 impl<'a> Fields<'a> {
     /// The fields of `section`, which holds no empty line.
     pub(crate) fn of(section: &'a [u8]) -> Self {
-        Self { rest: section }
+        Self { rest: section, at: 0 }
     }
 }
 
@@ -102,9 +104,11 @@ impl<'a> Iterator for Fields<'a> {
             }
             let (raw, rest) = self.rest.split_at_checked(end)?;
             self.rest = rest;
+            let at = self.at;
+            self.at = at.saturating_add(end);
             if let Some((name, value_at)) = named {
                 let value = raw.get(value_at..).unwrap_or_default();
-                return Some(HeaderField { name, raw, value });
+                return Some(HeaderField { name, raw, value, at });
             }
         }
         None
@@ -117,6 +121,7 @@ pub struct HeaderField<'a> {
     name: &'a str,
     raw: &'a [u8],
     value: &'a [u8],
+    at: usize,
 }
 
 impl<'a> HeaderField<'a> {
@@ -133,6 +138,11 @@ impl<'a> HeaderField<'a> {
     /// The whole field with name, folds and the last line end.
     pub fn raw(&self) -> &'a [u8] {
         self.raw
+    }
+
+    /// Where the field begins, in octets of the header section.
+    pub fn at(&self) -> usize {
+        self.at
     }
 
     /// What stands behind the colon, folds and the last line end included.
@@ -241,6 +251,7 @@ mod tests {
             prop_assert_eq!(section.is_complete(), empty_line > 0);
             for field in section.fields() {
                 prop_assert!(field.raw().len() > field.name().len());
+                prop_assert!(section.octets()[field.at()..].starts_with(field.raw()));
             }
         }
     }
