@@ -134,6 +134,56 @@ words! {
     }
 }
 
+words! {
+    /// What an agent did. The words are Exchange's where it has one for the thing.
+    AgentAction {
+        /// It took the message, whatever others say.
+        AcceptMessage = 1 "AcceptMessage",
+        /// The message ended without report.
+        DeleteMessage = 2 "DeleteMessage",
+        /// Recipients ended without report.
+        DeleteRecipients = 3 "DeleteRecipients",
+        /// The session was ended.
+        Disconnect = 4 "Disconnect",
+        /// An attempt to authenticate was refused.
+        RejectAuthentication = 5 "RejectAuthentication",
+        /// A command was refused.
+        RejectCommand = 6 "RejectCommand",
+        /// The connection was refused.
+        RejectConnection = 7 "RejectConnection",
+        /// The message was refused.
+        RejectMessage = 8 "RejectMessage",
+        /// Recipients were refused.
+        RejectRecipients = 9 "RejectRecipients",
+        /// A header field was added.
+        AddHeader = 10 "AddHeader",
+        /// Header fields were removed.
+        RemoveHeader = 11 "RemoveHeader",
+        /// A header field was replaced.
+        ReplaceHeader = 12 "ReplaceHeader",
+        /// A recipient was added.
+        AddRecipient = 13 "AddRecipient",
+        /// Recipients got another address.
+        RedirectRecipients = 14 "RedirectRecipients",
+        /// The reverse-path was replaced.
+        SetReversePath = 15 "SetReversePath",
+        /// A send connector was chosen.
+        SetRoute = 16 "SetRoute",
+        /// TLS was demanded.
+        RequireTls = 17 "RequireTls",
+        /// The priority was set.
+        SetPriority = 18 "SetPriority",
+        /// The message was held for an administrator.
+        HoldMessage = 19 "HoldMessage",
+        /// The message was put off.
+        DeferMessage = 20 "DeferMessage",
+        /// A message of the agent's own was made.
+        SubmitMessage = 21 "SubmitMessage",
+        /// The agent failed; what it asked for was not done.
+        Failed = 22 "Failed",
+    }
+}
+
 /// A set of [`EventId`]s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EventSet(u64);
@@ -183,6 +233,9 @@ mod tests {
         }
         for source in Source::ALL {
             assert_eq!(source.as_str().parse(), Ok(*source));
+        }
+        for action in AgentAction::ALL {
+            assert_eq!(action.as_str().parse(), Ok(*action));
         }
         assert!("NOSUCH".parse::<EventId>().is_err());
     }

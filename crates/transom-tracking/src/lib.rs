@@ -43,6 +43,7 @@
 //! | RFC 4180 §2 | quoting |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod agent_log;
 pub mod csv;
 mod event;
 mod id;
@@ -51,6 +52,7 @@ pub mod rotation;
 mod sink;
 mod time;
 
+pub use agent_log::AgentLogEntry;
 pub use event::{Peer, TrackedRecipient, TrackingEvent};
-pub use id::{EventId, EventSet, ParseWordError, Source};
+pub use id::{AgentAction, EventId, EventSet, ParseWordError, Source};
 pub use sink::EventSink;

@@ -10,7 +10,7 @@ mod write;
 mod tests;
 
 pub use read::{ParseRowError, Row, rows};
-pub(crate) use write::{path_text, sender_text};
+pub(crate) use write::{path_text, put, put_display, put_text, sender_text};
 pub use write::{write_header, write_row};
 
 /// Version of the rows, in the header and in the last column.

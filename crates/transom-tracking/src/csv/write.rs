@@ -82,12 +82,12 @@ pub(crate) fn sender_text(path: &ReversePath) -> &str {
     path.mailbox().map_or("<>", |mailbox| mailbox.as_str())
 }
 
-fn put(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
 /// For numbers, ids and addresses, which need no quoting.
-fn put_display(out: &mut Vec<u8>, value: Option<impl std::fmt::Display>) {
+pub(crate) fn put_display(out: &mut Vec<u8>, value: Option<impl std::fmt::Display>) {
     if let Some(value) = value {
         // A write to a Vec cannot fail.
         let _ = write!(out, "{value}");
@@ -95,7 +95,7 @@ fn put_display(out: &mut Vec<u8>, value: Option<impl std::fmt::Display>) {
 }
 
 /// A field of one text.
-fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
     let Some(text) = text else { return };
     quoted(out, needs_quotes(text), |out, in_quotes| put_piece(out, text, in_quotes, false));
 }
