@@ -35,21 +35,17 @@ impl DomainName {
     /// Where the names of an address stand: `1.2.0.192.in-addr.arpa` for 192.0.2.1 (RFC 1035
     /// §3.5), nibbles below `ip6.arpa` for an IPv6 address (RFC 3596 §2.5).
     pub fn reverse(address: IpAddr) -> Self {
-        let mut name = String::new();
-        match address {
+        let name = match address {
             IpAddr::V4(address) => {
-                for octet in address.octets().iter().rev() {
-                    name.push_str(&format!("{octet}."));
-                }
-                name.push_str("in-addr.arpa");
+                let [a, b, c, d] = address.octets();
+                format!("{d}.{c}.{b}.{a}.in-addr.arpa")
             }
             IpAddr::V6(address) => {
-                for octet in address.octets().iter().rev() {
-                    name.push_str(&format!("{:x}.{:x}.", octet & 15, octet >> 4));
-                }
-                name.push_str("ip6.arpa");
+                let octets = address.octets().into_iter().rev();
+                let nibbles = octets.map(|octet| format!("{:x}.{:x}.", octet & 15, octet >> 4));
+                nibbles.collect::<String>() + "ip6.arpa"
             }
-        }
+        };
         Self(name.into())
     }
 
