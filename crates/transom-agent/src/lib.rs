@@ -59,12 +59,21 @@
 //! | the Maildir convention of qmail | names, folders, `tmp` then `new` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod agents;
 mod authenticator;
 mod content;
 mod delivery;
 mod directory;
+mod effects;
+mod header_firewall;
 pub mod maildir;
 
+pub use agents::{
+    AgentClock, AgentEvent, AgentEvents, AgentFailure, AgentMode, AgentSettings, Agents,
+    AgentsBuilder, BuildAgentsError, MessageRecipient, MessageView, OnFailure, PipelineEntry,
+    ReceiveAgent, ReceiveStep, Received, RecipientEnd, RoutingAgent, RoutingStep, SessionView,
+    Verdict,
+};
 pub use async_trait::async_trait;
 pub use authenticator::{
     AuthenticationAnswer, Authenticator, PasswordQuestion, Questions, ScramAnswer,
@@ -78,5 +87,11 @@ pub use directory::{
     Directory, DirectoryAnswer, DirectoryEntry, DirectoryUnavailable, Group, GroupReports,
     RecipientKind, RecipientPolicy, directory_fn,
 };
+pub use effects::{
+    Bifurcated, ContentEdit, Effect, EffectError, Effects, FieldMatch, GeneratedMessage,
+    HeaderChange, Lineage, LoopGuard, MessagePlan, NewField, Scope, ScopedEffect, Treatment,
+    apply_edits, compose_edits, header_edits,
+};
+pub use header_firewall::{HeaderFamilies, HeaderFirewall};
 /// What an agent answers for a recipient.
 pub use transom_types::RecipientResult;
