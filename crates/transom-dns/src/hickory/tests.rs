@@ -39,7 +39,10 @@ fn behaviour(name: &str, kind: RecordType) -> Behaviour {
             Behaviour::Answer(vec![record(RData::TXT(txt))])
         }
         ("null.example.", RecordType::MX) => Behaviour::Answer(vec![mx(0, ".")]),
-        ("odd.example.", RecordType::MX) => Behaviour::Answer(vec![mx(0, "a\\032b.example.")]),
+        ("odd.example.", RecordType::MX) => {
+            let host = Name::from_labels([b"a b".as_slice(), b"example"]).unwrap();
+            Behaviour::Answer(vec![record(RData::MX(MX::new(0, host)))])
+        }
         ("alias.example.", RecordType::A) => Behaviour::Answer(vec![
             record(RData::CNAME(CNAME(Name::from_ascii("host.example.").unwrap()))),
             at("host.example.", RData::A(A(Ipv4Addr::new(192, 0, 2, 7)))),
