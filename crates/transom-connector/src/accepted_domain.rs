@@ -15,6 +15,9 @@ pub struct AcceptedDomain {
     pub match_subdomains: bool,
     /// Whose the recipients are.
     pub kind: AcceptedDomainKind,
+    /// Whether the directory is asked for its recipients when mail for them comes in (for an
+    /// authoritative domain only; `AddressBookEnabled`). Where it is not, any local-part is taken.
+    pub address_book_enabled: bool,
 }
 
 impl AcceptedDomain {
@@ -51,6 +54,12 @@ impl AcceptedDomain {
         Self { match_subdomains: true, ..self }
     }
 
+    /// The same asking the directory for its recipients, or not.
+    #[must_use]
+    pub fn with_address_book_enabled(self, address_book_enabled: bool) -> Self {
+        Self { address_book_enabled, ..self }
+    }
+
     /// Whether `domain`, in A-labels, is accepted by this entry.
     pub fn matches(&self, domain: &Domain) -> bool {
         if self.match_subdomains { domain.is_within(&self.domain) } else { *domain == self.domain }
@@ -63,7 +72,8 @@ impl AcceptedDomain {
         };
         let domain = Domain::from_str(text).map_err(ParseAcceptedDomainError::Domain)?;
         let domain = domain.to_ascii().map_err(ParseAcceptedDomainError::ToAscii)?;
-        Ok(Self { domain, match_subdomains, kind })
+        let address_book_enabled = kind == AcceptedDomainKind::Authoritative;
+        Ok(Self { domain, match_subdomains, kind, address_book_enabled })
     }
 }
 
@@ -83,6 +93,16 @@ pub enum AcceptedDomainKind {
     InternalRelay,
     /// No recipient is ours: all go on by send connector.
     ExternalRelay,
+}
+
+impl fmt::Display for AcceptedDomainKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authoritative => "Authoritative",
+            Self::InternalRelay => "InternalRelay",
+            Self::ExternalRelay => "ExternalRelay",
+        })
+    }
 }
 
 /// Why a text is no [`AcceptedDomain`].

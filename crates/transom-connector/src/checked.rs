@@ -130,7 +130,7 @@ impl CheckedConfiguration {
     /// many steps as the domain has labels, and allocates nothing.
     pub fn send_candidates<'c>(
         &'c self,
-        domain: Option<&'c Domain>,
+        domain: Option<&Domain>,
         accepted: bool,
     ) -> impl Iterator<Item = SendCandidate<'c>> {
         self.1.send.candidates(&self.0.send_connectors, domain, accepted)

@@ -38,11 +38,9 @@ impl<T: Default> DomainIndex<T> {
 
     /// All that may stand for `domain`, which is in A-labels and lower case: the most specific
     /// first. A value may be the empty one.
-    pub(crate) fn matching<'i>(&'i self, domain: &'i str) -> impl Iterator<Item = &'i T> {
-        let parent = |name: &&'i str| name.split_once('.').map(|(_, parent)| parent);
-        let names = std::iter::successors(Some(domain), parent);
+    pub(crate) fn matching<'i>(&'i self, domain: &str) -> impl Iterator<Item = &'i T> {
         let exact = self.names.get(domain).map(|entry| &entry.exact);
-        let within = names.filter_map(|name| Some(&self.names.get(name)?.within));
+        let within = parents(domain).filter_map(|name| Some(&self.names.get(name)?.within));
         exact.into_iter().chain(within)
     }
 
@@ -54,4 +52,9 @@ impl<T: Default> DomainIndex<T> {
     fn entry(&mut self, domain: &Domain) -> &mut Entry<T> {
         self.names.entry(domain.as_str().to_ascii_lowercase().into()).or_default()
     }
+}
+
+/// A domain and those that it is in: `a.b.example`, `b.example`, `example`.
+fn parents(domain: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(domain), |name| Some(name.split_once('.')?.1))
 }

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use transom_connector::{CheckedConfiguration, ReceiveLimits, SendConnector, SendDelivery};
+use transom_connector::{
+    CheckedConfiguration, Proximity, ReceiveLimits, SendCandidate, SendDelivery,
+};
 use transom_types::{
     AttemptStage, ConnectorId, DeliveryType, EnhancedStatusCode, Envelope, ForwardPath, Host,
     NextHop, NextHopDomain, Outcome, RecipientResult, Reply, ReplyCode, Status, TlsClass,
 };
 
+use crate::Selection;
 use crate::selection::Question;
 
 /// What the categorizer must know of a message.
@@ -108,34 +111,55 @@ fn loop_reply(facts: &MessageFacts<'_>) -> Option<Reply> {
     })
 }
 
+/// Where a recipient goes.
 fn route(
     configuration: &CheckedConfiguration,
     path: &ForwardPath,
     size: u64,
 ) -> Result<NextHop, Reply> {
+    let (question, name) = ask(configuration, path, size)?;
+    way(&question, &name)
+}
+
+/// What to ask about a recipient, and the name of its host.
+pub(crate) fn ask<'c>(
+    configuration: &'c CheckedConfiguration,
+    path: &ForwardPath,
+    size: u64,
+) -> Result<(Question<'c>, String), Reply> {
     // [RFC 5321 §2.3.11-a, §C-d] the domain of the envelope decides, nothing else.
     let host = match path {
         ForwardPath::Postmaster => Host::Domain(configuration.default_domain().clone()),
         ForwardPath::Mailbox(mailbox) => mailbox.host(),
     };
-    let (question, name) = match &host {
+    Ok(match &host {
         Host::Domain(domain) => {
             // [RFC 6531 §3.2-b] names are looked up as A-labels.
             let ascii = domain.to_ascii().map_err(|_| bad_domain())?;
             (Question::new(configuration, &ascii, size), ascii.to_string())
         }
         Host::Literal(literal) => (Question::literal(configuration, size), literal.to_string()),
-    };
-    match (question.best(), question.too_big()) {
-        (Some((_, connector)), _) => Ok(next_hop(connector, &name)),
-        (None, Some(octets_max)) => Err(too_big(octets_max)),
-        (None, None) => Ok(unreachable()),
+    })
+}
+
+/// The answer as a next hop.
+pub(crate) fn way(question: &Question<'_>, name: &str) -> Result<NextHop, Reply> {
+    match question.select() {
+        Selection::Chosen(candidate) => Ok(next_hop(&candidate, name)),
+        Selection::TooBig { octets_max } => Err(too_big(octets_max)),
+        Selection::Unreachable => Ok(unreachable()),
     }
 }
 
-fn next_hop(connector: &SendConnector, domain: &str) -> NextHop {
+fn next_hop(candidate: &SendCandidate<'_>, domain: &str) -> NextHop {
+    let connector = &candidate.connector;
+    let by_name = || connector.name.to_string();
     let (kind, domain) = match &connector.delivery {
+        _ if candidate.proximity != Proximity::Local => {
+            (DeliveryType::SmtpRelayToConnectorSourceServers, by_name())
+        }
         SendDelivery::Agent(agent) => (DeliveryType::DeliveryAgent, agent.clone()),
+        SendDelivery::Drop(_) => (DeliveryType::NonSmtpGatewayDelivery, by_name()),
         SendDelivery::SmartHosts(hosts) => {
             let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
             (DeliveryType::SmartHostConnectorDelivery, hosts.join(","))

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use transom_connector::{CheckedConfiguration, SendDelivery, SmartHost};
+use transom_connector::{CheckedConfiguration, OtherServer, SendDelivery, SmartHost};
 use transom_dns::{DnsFailure, DomainName, Record, RecordKind, Resolver};
 use transom_types::{
     AddressLiteral, AttemptStage, ConnectorId, DeliveryType, EnhancedStatusCode, Host, NextHop,
@@ -65,6 +65,15 @@ impl Target {
             }
             (DeliveryType::SmartHostConnectorDelivery, SendDelivery::SmartHosts(hosts)) => {
                 Ok(Self::SmartHosts(hosts.clone()))
+            }
+            (DeliveryType::SmtpRelayToConnectorSourceServers, _) => {
+                let mut servers: Vec<_> = configuration.source_servers(connector).collect();
+                servers.sort_by_key(|server| server.link_cost);
+                let host = |server: &OtherServer| SmartHost {
+                    host: Host::Domain(server.name.clone()),
+                    port: server.port,
+                };
+                Ok(Self::SmartHosts(servers.into_iter().map(host).collect()))
             }
             (kind, _) => Err(TargetError::OtherWay { name: next_hop.connector.clone(), kind }),
         }

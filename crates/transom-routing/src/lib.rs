@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! Envelope -- categorize(configuration, facts) --> groups of (NextHop, recipients), and failures
-//!                 | select_connector: specificity, then cost, then name
+//!                 | select_connector: specificity, then cost, proximity, name
 //!                 v
 //! NextHop -- Target::of(..) -- plan(resolver, ..) --> Vec<HostTry> or PlanError
 //! ```
@@ -74,9 +74,11 @@
 mod address_policy;
 mod categorizer;
 mod destination;
+mod explain;
 mod plan_error;
 pub mod resolve;
 mod selection;
+mod smart_hosts;
 #[cfg(test)]
 mod tests;
 
@@ -84,5 +86,7 @@ pub use categorizer::{Categorized, MessageFacts, categorize};
 pub use destination::{
     ADDRESSES_MAX, HOSTS_MAX, HostTry, LocalIdentity, Target, TargetError, plan,
 };
+pub use explain::{Candidate, Explanation, Merit, explain};
 pub use plan_error::PlanError;
 pub use selection::{Reason, Selection, select_connector};
+pub use smart_hosts::SmartHostPool;

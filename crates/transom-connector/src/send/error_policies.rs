@@ -67,13 +67,20 @@ impl ErrorPolicies {
     }
 
     fn downgrades(&self, status: &Status) -> bool {
-        let by_dns = status.stage == AttemptStage::Dns && status.remote.is_none();
-        (self.downgrade_dns_failures && by_dns) || is_among(&self.downgrade, status)
+        (self.downgrade_dns_failures && is_of_dns(status)) || is_among(&self.downgrade, status)
     }
 
     fn upgrades(&self, status: &Status) -> bool {
         is_among(&self.upgrade, status)
     }
+}
+
+/// Whether the DNS did not know a name. A domain that says there that it takes no mail, and one
+/// whose mail would come back to us, have other codes: that is no failure of the DNS.
+fn is_of_dns(status: &Status) -> bool {
+    let unknown = status.code == EnhancedStatusCode::permanent(4, 4);
+    let by_us = status.stage == AttemptStage::Dns && status.remote.is_none();
+    unknown && by_us && status.reply.code() == ReplyCode::MAILBOX_UNAVAILABLE
 }
 
 /// Whether a peer said one of these codes. Our own findings have codes too, and no policy.

@@ -1,5 +1,7 @@
 //! Which send connectors serve a domain, the best first.
 
+use std::fmt;
+
 use transom_types::Domain;
 
 use crate::domain_index::DomainIndex;
@@ -15,6 +17,16 @@ pub enum Proximity {
     SameSite,
     /// All are in other sites.
     Remote,
+}
+
+impl fmt::Display for Proximity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "from this server",
+            Self::SameSite => "from a server of this site",
+            Self::Remote => "from a server of another site",
+        })
+    }
 }
 
 /// A send connector that serves a domain, by one of its address spaces.
@@ -87,7 +99,7 @@ impl SendIndex {
     pub(crate) fn candidates<'c>(
         &'c self,
         connectors: &'c [SendConnector],
-        domain: Option<&'c Domain>,
+        domain: Option<&Domain>,
         accepted: bool,
     ) -> impl Iterator<Item = SendCandidate<'c>> {
         let by_domain = domain.into_iter().flat_map(|name| self.domains.matching(name.as_str()));

@@ -2,8 +2,10 @@
 
 mod addresses;
 mod categorizer;
+mod explain;
 mod plan;
 mod selection;
+mod smart_hosts;
 
 use transom_types::Domain;
 

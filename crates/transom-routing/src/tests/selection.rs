@@ -2,21 +2,27 @@
 
 use proptest::prelude::*;
 use transom_connector::{
-    AcceptedDomain, AddressSpace, CheckedConfiguration, Configuration, SendConnector,
+    AcceptedDomain, AddressSpace, CheckedConfiguration, Configuration, OtherServer, SendConnector,
 };
+use transom_types::ForwardPath;
 
 use super::domain;
-use crate::{Reason, select_connector};
+use crate::{Reason, Selection, explain, select_connector};
 
 /// `name=space,space` in the order of the configuration; `-name` is switched off, `name<9` takes
-/// messages of at most 9 octets, `name!` is a delivery agent.
-fn connectors(all: &[&str]) -> CheckedConfiguration {
+/// messages of at most 9 octets, `name!` is a delivery agent. `name@near` is sent by from a server
+/// of this site, `name@far` from one of another, at 10 more, `name@near@far` from both;
+/// `name@far/` is scoped.
+pub(super) fn connectors(all: &[&str]) -> CheckedConfiguration {
     let accepted = Configuration::new(domain("mx1.contoso.com"))
         .with_accepted_domain(AcceptedDomain::authoritative("contoso.com").unwrap())
         .with_accepted_domain(AcceptedDomain::internal_relay("*.relay.example").unwrap())
         .with_accepted_domain(AcceptedDomain::external_relay("external.example").unwrap());
+    let servers = accepted
+        .with_server(OtherServer::new(domain("near")))
+        .with_server(OtherServer::new(domain("far")).with_link_cost(10));
     let all = all.iter().map(|text| connector(text));
-    all.fold(accepted, Configuration::with_send_connector).check().unwrap()
+    all.fold(servers, Configuration::with_send_connector).check().unwrap()
 }
 
 fn connector(text: &str) -> SendConnector {
@@ -25,22 +31,33 @@ fn connector(text: &str) -> SendConnector {
     let (name, enabled) = name.strip_prefix('-').map_or((name, true), |name| (name, false));
     let (name, size) = name.split_once('<').map_or((name, None), |(name, size)| (name, Some(size)));
     let size = size.map(|size| size.parse().unwrap());
+    let (name, scoped) = name.strip_suffix('/').map_or((name, false), |name| (name, true));
+    let mut parts = name.split('@');
+    let name = parts.next().unwrap();
     let connector = match name.strip_suffix('!') {
         Some(name) => SendConnector::agent(name, spaces),
         None => SendConnector::internet().with_name(name).with_address_spaces(spaces),
     };
+    let servers = parts.map(domain).collect();
+    let connector = connector.with_source_servers(servers).with_scoped(scoped);
     connector.with_enabled(enabled).with_message_octets_max(size)
 }
 
 fn chosen(all: &[&str], recipient: &str, size: u64) -> Option<String> {
     let configuration = connectors(all);
-    let selection = select_connector(&configuration, &domain(recipient), size);
-    selection.chosen.map(|connector| connector.name.to_string())
+    match select_connector(&configuration, &domain(recipient), size) {
+        Selection::Chosen(candidate) => Some(candidate.connector.name.to_string()),
+        Selection::TooBig { .. } | Selection::Unreachable => None,
+    }
+}
+
+fn at(text: &str) -> ForwardPath {
+    format!("<a@{text}>").parse().unwrap()
 }
 
 // A8
 #[test]
-fn connectors_are_chosen_by_specificity_then_cost_then_name() {
+fn connectors_are_chosen_by_specificity_then_cost_then_proximity_then_name() {
     for (all, recipient, expected) in [
         // Specificity before cost.
         (&["any=*;1", "exact=a.b.com;100"][..], "a.b.com", Some("exact")),
@@ -58,6 +75,20 @@ fn connectors_are_chosen_by_specificity_then_cost_then_name() {
         (&["dear=*;2", "cheap=*;1"], "a.com", Some("cheap")),
         (&["dear=*;1,b.com;9", "cheap=*;5,b.com;2"], "b.com", Some("cheap")),
         (&["one=b.com;9,b.com;1", "two=b.com;2"], "b.com", Some("one")),
+        // The way to the source servers costs too.
+        (&["far@far=*;1", "here=*;12"], "a.com", Some("far")),
+        (&["far@far=*;1", "here=*;11"], "a.com", Some("here")),
+        (&["both@far@near=*;2", "here=*;3"], "a.com", Some("both")),
+        (&["far@far=a.com;100", "here=*;1"], "a.com", Some("far")),
+        // Proximity, before the name.
+        (&["a@near=*", "b=*"], "a.com", Some("b")),
+        (&["a@far=*", "b@near=*;11"], "a.com", Some("b")),
+        (&["a@near=*", "b@far@mx1.contoso.com=*"], "a.com", Some("b")),
+        // Scope.
+        (&["far@far/=a.com", "here=*;100"], "a.com", Some("here")),
+        (&["near@near/=a.com", "here=*"], "a.com", Some("near")),
+        (&["here/=a.com", "other=*"], "a.com", Some("here")),
+        (&["far@far/=*"], "a.com", None),
         // Name.
         (&["b=*", "a=*", "c=*"], "a.com", Some("a")),
         // Switched off.
@@ -83,6 +114,11 @@ fn connectors_too_small_for_the_message_are_dropped_first() {
     assert_eq!(chosen(all, "a.com", 1000).as_deref(), Some("exact"));
     assert_eq!(chosen(all, "a.com", 1001).as_deref(), Some("any"));
     assert_eq!(chosen(all, "a.com", 2001), None);
+    let configuration = connectors(all);
+    let too_big = select_connector(&configuration, &domain("a.com"), 2001);
+    assert_eq!(too_big, Selection::TooBig { octets_max: 2000 });
+    let others = connectors(&["b=b.com"]);
+    assert_eq!(select_connector(&others, &domain("a.com"), 1), Selection::Unreachable);
 }
 
 #[test]
@@ -112,41 +148,50 @@ fn every_rejected_connector_has_its_reason() {
         "small<9=a.com",
         "loose=*",
         "dear=a.com;9",
+        "elsewhere@far/=a.com",
+        "away@near=a.com",
         "z=a.com",
         "chosen=a.com",
     ];
     let configuration = connectors(&all);
-    let selection = select_connector(&configuration, &domain("a.com"), 10);
-    assert_eq!(selection.chosen.unwrap().name.as_str(), "chosen");
-    let reasons: Vec<_> =
-        selection.rejected.iter().map(|(name, why)| (name.as_str(), *why)).collect();
+    let explanation = explain(&configuration, &at("a.com"), 10);
+    let reasons: Vec<_> = explanation
+        .candidates
+        .iter()
+        .map(|candidate| (candidate.connector.name.as_str(), candidate.reason))
+        .collect();
     let expected = [
-        ("off", Reason::Disabled),
-        ("other", Reason::NoAddressSpace),
-        ("small", Reason::TooSmall { octets_max: 9 }),
-        ("loose", Reason::LessSpecific),
-        ("dear", Reason::HigherCost),
-        ("z", Reason::LaterName),
+        ("chosen", None),
+        ("off", Some(Reason::Disabled)),
+        ("other", Some(Reason::NoAddressSpace)),
+        ("small", Some(Reason::TooSmall { octets_max: 9 })),
+        ("loose", Some(Reason::LessSpecific)),
+        ("dear", Some(Reason::HigherCost)),
+        ("elsewhere", Some(Reason::OutOfScope)),
+        ("away", Some(Reason::FartherAway)),
+        ("z", Some(Reason::LaterName)),
     ];
     assert_eq!(reasons, expected);
-    let ours = select_connector(&configuration, &domain("contoso.com"), 10);
-    assert!(ours.chosen.is_none());
-    assert!(
-        ours.rejected
-            .iter()
-            .any(|(name, why)| name.as_str() == "loose" && *why == Reason::NotLocal)
-    );
+    let ours = explain(&configuration, &at("contoso.com"), 10);
+    assert_eq!(ours.chosen(), None);
+    let loose = |c: &&crate::Candidate<'_>| c.connector.name.as_str() == "loose";
+    let loose = ours.candidates.iter().find(loose).unwrap();
+    assert_eq!(loose.reason, Some(Reason::NotLocal));
 }
 
 proptest! {
+    /// The index of the configuration says what a look at every connector says, in any order of
+    /// the connectors.
     #[test]
-    fn every_connector_is_chosen_or_rejected_and_order_does_not_matter(
+    fn the_index_chooses_what_a_look_at_every_connector_chooses(
         mut all in prop::collection::btree_map(
-            "-?[a-e]{1,2}!?(<[0-9]{1,2})?",
-            "(\\*|a\\.com|\\*\\.com|\\*\\.a\\.com|b\\.com)(;[1-3])?",
-            0..6,
+            "-?[a-e]{1,2}!?(@near)?(@far)?/?(<[0-9]{1,2})?",
+            "(\\*|--|a\\.com|\\*\\.com|\\*\\.a\\.com|b\\.com)(;[1-3])?\
+             (,(\\*|a\\.com|\\*\\.com)(;1?[1-3])?)?",
+            0..8,
         ),
-        recipient in "(a\\.com|x\\.a\\.com|b\\.com|c\\.org|contoso\\.com)",
+        recipient in "(a\\.com|x\\.a\\.com|b\\.com|c\\.org|contoso\\.com|y\\.relay\\.example\
+                      |external\\.example|\\[192\\.0\\.2\\.1\\])",
         size in 0u64..100,
     ) {
         // Names must be unique without their signs.
@@ -156,13 +201,39 @@ proptest! {
         let texts: Vec<String> = texts.collect();
         let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let configuration = connectors(&texts);
-        let selection = select_connector(&configuration, &domain(&recipient), size);
-        let chosen = selection.chosen.map(|connector| connector.name.clone());
-        prop_assert_eq!(usize::from(chosen.is_some()) + selection.rejected.len(), texts.len());
-        prop_assert!(selection.rejected.iter().all(|(name, _)| Some(name) != chosen.as_ref()));
+        let path = at(&recipient);
+        let explanation = explain(&configuration, &path, size);
+        let chosen = explanation.chosen().map(|connector| connector.name.clone());
+        prop_assert_eq!(explanation.candidates.len(), texts.len());
+        let unreasoned = explanation.candidates.iter().filter(|c| c.reason.is_none());
+        prop_assert_eq!(unreasoned.count(), usize::from(chosen.is_some()));
+        let by_size = explanation.candidates.iter().filter_map(|c| match c.reason {
+            Some(Reason::TooSmall { octets_max }) => Some(octets_max),
+            _ => None,
+        });
+        let biggest = by_size.max();
+        if let Some(domain) = path.domain() {
+            match select_connector(&configuration, &domain, size) {
+                Selection::Chosen(candidate) => {
+                    prop_assert_eq!(Some(&candidate.connector.name), chosen.as_ref());
+                    let merit = explanation.candidates[0].merit.unwrap();
+                    prop_assert_eq!(candidate.space, merit.space);
+                    prop_assert_eq!(candidate.cost, merit.cost);
+                    prop_assert_eq!(candidate.proximity, merit.proximity);
+                }
+                Selection::TooBig { octets_max } => {
+                    prop_assert_eq!((chosen.as_ref(), Some(octets_max)), (None, biggest));
+                }
+                Selection::Unreachable => prop_assert_eq!((chosen.as_ref(), biggest), (None, None)),
+            }
+        }
+        let named = explanation.way.as_ref().ok().map(|hop| hop.connector.clone());
+        let named = named.filter(|name| !name.as_str().is_empty());
+        prop_assert_eq!(&named, &chosen);
         texts.reverse();
         let reversed = connectors(&texts);
-        let again = select_connector(&reversed, &domain(&recipient), size);
-        prop_assert_eq!(again.chosen.map(|connector| connector.name.clone()), chosen);
+        let again = explain(&reversed, &path, size);
+        prop_assert_eq!(again.chosen().map(|connector| connector.name.clone()), chosen);
+        prop_assert_eq!(again.way, explanation.way);
     }
 }
