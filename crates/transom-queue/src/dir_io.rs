@@ -202,6 +202,11 @@ impl SpoolFile for DirFile {
         self.0.sync_data()
     }
 
+    fn forget_cached(&self) {
+        // It is advice alone: where it is not taken, memory is verified once more.
+        let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

@@ -109,6 +109,10 @@ pub trait SpoolFile: fmt::Debug + Send + Sync + 'static {
     /// What the system says. After one failure the file is never written or synced again.
     fn fdatasync(&self) -> io::Result<()>;
 
+    /// The next reads are to come from the medium, where the system keeps a copy in memory that is
+    /// the same: so that what they verify is the medium. The system may do otherwise.
+    fn forget_cached(&self) {}
+
     /// Length in octets.
     ///
     /// # Errors

@@ -153,6 +153,10 @@ impl BlobReader {
         Ok(Self { id, path, file, body, last: Mutex::default() })
     }
 
+    pub(super) fn forget_cached(&self) {
+        self.file.forget_cached();
+    }
+
     /// The block with this number, or less where the body ends.
     fn read_block(&self, number: u64) -> Result<Vec<u8>, StoreError> {
         let start = number.saturating_mul(BLOCK);

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! What a part does stands over it: [`frame`] and the records, [`committer`] and [`stage`] write,
-//! [`lookup`] and [`reader`] read, [`judge`], [`replay`] and [`recovery`] open, [`reclaim`] frees.
+//! [`lookup`] and [`reader`] read, [`judge`], [`replay`] and [`recovery`] open, [`reclaim`] frees,
+//! [`scrub`] looks for damage.
 
 mod accept;
 mod batch;
@@ -17,6 +18,7 @@ mod body;
 mod boot;
 mod cleanup;
 mod committer;
+mod damage;
 mod disk;
 mod driver;
 mod edits;
@@ -41,6 +43,7 @@ mod recovery;
 mod replay;
 mod reserve;
 mod scan;
+mod scrub;
 mod segment;
 mod shared;
 mod spare;
@@ -56,13 +59,15 @@ mod tests;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use transom_types::InternalMessageId;
 
+pub use self::damage::Damage;
 pub(crate) use self::format::random_number;
-pub use self::inspect::{Checked, Damage, Inspection};
+pub use self::inspect::{Checked, Inspection};
 pub use self::options::{Driver, OpenError, SegLogOptions, Stats};
 
 use self::driver::Engine;
@@ -88,6 +93,7 @@ pub struct SegLog {
     shared: Arc<Shared>,
     engine: Engine,
     report: Mutex<RecoveryReport>,
+    scrub: Mutex<Option<JoinHandle<()>>>,
     _guard: Box<dyn LockGuard>,
 }
 
@@ -110,7 +116,8 @@ impl SegLog {
             error,
         })?;
         make_reserve(&shared);
-        Ok(Self { shared, engine, report: Mutex::new(report), _guard: guard })
+        let scrub = Mutex::new(scrub::start(&shared));
+        Ok(Self { shared, engine, report: Mutex::new(report), scrub, _guard: guard })
     }
 
     /// Opens the spool in the folder `path`, which is made where it is missing.
@@ -134,6 +141,14 @@ impl SegLog {
         self.shared.stats()
     }
 
+    /// Reads and verifies all that the log and the files of large bodies hold, once, now, and as
+    /// fast as the disk gives it: for whoever does not want to wait until the scrub of
+    /// [`SegLogOptions::scrub_interval`] comes by. Gives the octets that were read. What is damaged
+    /// is told as [`Spool::damages`] tells it. Blocks; commits go on meanwhile.
+    pub fn scrub(&self) -> u64 {
+        scrub::run_once(&self.shared)
+    }
+
     /// Makes everything durable, writes that this is the clean end, and ends the threads. All
     /// later calls that would change something fail.
     ///
@@ -141,6 +156,11 @@ impl SegLog {
     ///
     /// [`StoreError::Failed`] when the log has failed, now or before.
     pub fn close(&self) -> Result<(), StoreError> {
+        self.shared.scrub.close();
+        if let Some(thread) = lock(&self.scrub).take() {
+            // A panic has told of itself, and the scrub leaves nothing half done.
+            drop(thread.join());
+        }
         self.shared.spares.close();
         let result = self.engine.close(&self.shared);
         self.shared.worker.close();
@@ -244,6 +264,10 @@ impl Spool for SegLog {
 
     fn pressure(&self) -> Pressure {
         self.shared.pressure()
+    }
+
+    fn damages(&self) -> Vec<Damage> {
+        self.shared.scrub.take()
     }
 
     fn stats(&self) -> Option<Stats> {

@@ -1,6 +1,7 @@
 //! Options, figures and errors of the segment log.
 
 use std::io;
+use std::time::Duration;
 
 use crate::io::LockError;
 
@@ -29,6 +30,12 @@ pub struct SegLogOptions {
     pub messages_max: u64,
     /// Most notes (1,000,000: they are held in memory).
     pub notes_max: u64,
+    /// How long after a scrub has read everything the next one begins (24 hours: mail that waits
+    /// waits for days, so all of it is read at least once before it expires); zero for never.
+    pub scrub_interval: Duration,
+    /// Octets that the scrub reads in a second (4 MiB: a small part of what the slowest disk
+    /// gives, and a million messages of 4 KiB in twenty minutes).
+    pub scrub_pace: u64,
     /// Who writes.
     pub driver: Driver,
 }
@@ -44,6 +51,8 @@ impl Default for SegLogOptions {
             reserve_octets: 8 << 20,
             messages_max: 10_000_000,
             notes_max: 1_000_000,
+            scrub_interval: Duration::from_hours(24),
+            scrub_pace: 4 << 20,
             driver: Driver::Thread,
         }
     }
@@ -98,6 +107,18 @@ impl SegLogOptions {
         Self { notes_max, ..self }
     }
 
+    /// Sets [`scrub_interval`](Self::scrub_interval).
+    #[must_use]
+    pub fn with_scrub_interval(self, scrub_interval: Duration) -> Self {
+        Self { scrub_interval, ..self }
+    }
+
+    /// Sets [`scrub_pace`](Self::scrub_pace); less than 64 KiB counts as that.
+    #[must_use]
+    pub fn with_scrub_pace(self, scrub_pace: u64) -> Self {
+        Self { scrub_pace, ..self }
+    }
+
     /// Sets [`driver`](Self::driver).
     #[must_use]
     pub fn with_driver(self, driver: Driver) -> Self {
@@ -111,6 +132,7 @@ impl SegLogOptions {
             segment_octets: self.segment_octets.min(MAX),
             batch_octets_max: self.batch_octets_max.min(MAX),
             group_octets_max: self.group_octets_max.min(MAX),
+            scrub_pace: self.scrub_pace.max(64 << 10),
             ..self
         }
     }
@@ -120,11 +142,12 @@ impl SegLogOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Driver {
-    /// A thread of its own, and a second one for large bodies.
+    /// A thread of its own, and others for large bodies, for space ahead and for the scrub.
     #[default]
     Thread,
     /// Each call runs the committer itself before it returns: one commit, one batch, in a fixed
-    /// order. For simulations, where threads would make two runs differ.
+    /// order. For simulations, where threads would make two runs differ. The scrub runs when it is
+    /// [called](super::SegLog::scrub) only.
     Inline,
 }
 
@@ -152,6 +175,10 @@ pub struct Stats {
     pub quarantined: u64,
     /// Segments whose end was voided because a write or sync of it failed.
     pub voided: u64,
+    /// Octets that the scrub has read.
+    pub scrubbed: u64,
+    /// Damages that it found.
+    pub damages: u64,
     /// Open messages now.
     pub messages: u64,
     /// Segments now.

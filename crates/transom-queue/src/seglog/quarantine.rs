@@ -50,19 +50,29 @@ pub(super) fn copy_range(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
     }
     let source = io.open(&path, OpenMode::Read)?;
     let temporary = format!("tmp/{name}.bin");
-    drop(io.unlink(&temporary));
-    let copy = io.open(&temporary, OpenMode::CreateNew)?;
-    let mut done = 0u64;
-    while done < why.octets {
-        let octets = why.octets.saturating_sub(done).min(PIECE_OCTETS);
-        let piece = read_piece(&*source, why.offset.saturating_add(done), octets);
-        copy.write_all_at(done, &[IoSlice::new(&piece)])?;
-        done = done.saturating_add(octets);
-    }
-    copy.fdatasync()?;
+    copy_octets(io, &*source, (why.offset, why.octets), &temporary)?;
     write_note(io, why)?;
     io.rename(&temporary, &target)?;
     io.fsync_dir("quarantine")
+}
+
+/// Copies a range into a file of its own, durably. What cannot be read is zeros there.
+fn copy_octets(
+    io: &dyn SpoolIo,
+    source: &dyn SpoolFile,
+    (offset, octets): (u64, u64),
+    to: &str,
+) -> io::Result<()> {
+    drop(io.unlink(to));
+    let copy = io.open(to, OpenMode::CreateNew)?;
+    let mut done = 0u64;
+    while done < octets {
+        let piece = octets.saturating_sub(done).min(PIECE_OCTETS);
+        let read = read_piece(source, offset.saturating_add(done), piece);
+        copy.write_all_at(done, &[IoSlice::new(&read)])?;
+        done = done.saturating_add(piece);
+    }
+    copy.fdatasync()
 }
 
 fn read_piece(file: &dyn SpoolFile, offset: u64, octets: u64) -> Vec<u8> {
@@ -80,10 +90,15 @@ fn read_piece(file: &dyn SpoolFile, offset: u64, octets: u64) -> Vec<u8> {
     piece
 }
 
+/// Where a segment file lies that was set aside whole.
+pub(super) fn moved_path(segment: u32) -> String {
+    format!("quarantine/{segment:016}.seg")
+}
+
 /// Moves a whole segment file out of the log; durable when it returns.
 pub(super) fn move_segment(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
     write_note(io, why)?;
-    io.rename(&segment_path(why.segment), &format!("quarantine/{}.seg", why.name()))?;
+    io.rename(&segment_path(why.segment), &moved_path(why.segment))?;
     io.fsync_dir("quarantine")?;
     io.fsync_dir("log")
 }
@@ -95,6 +110,30 @@ pub(super) fn note_short(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
         return Ok(());
     }
     write_note(io, why)?;
+    io.fsync_dir("quarantine")
+}
+
+/// Copies the file of a large body, as far as it can be read, or tells that it is gone. Does nothing
+/// when that was done before.
+pub(super) fn copy_blob(io: &dyn SpoolIo, id: BodyId, reason: &str) -> io::Result<()> {
+    let name = id.name();
+    if io.open(&format!("quarantine/{name}.why.json"), OpenMode::Read).is_ok() {
+        return Ok(());
+    }
+    // What the system says may hold anything.
+    let reason = reason.replace(['"', '\\'], "'").replace(char::is_control, " ");
+    let note = format!("{{\"blob\":\"{name}\",\"reason\":\"{reason}\"}}\n");
+    match io.open(&id.path(), OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write_text(io, &name, &note)?,
+        opened => {
+            let source = opened?;
+            let octets = source.len()?;
+            let temporary = format!("tmp/{name}.blob");
+            copy_octets(io, &*source, (0, octets), &temporary)?;
+            io.rename(&temporary, &format!("quarantine/{name}.blob"))?;
+            write_text(io, &name, &note)?;
+        }
+    }
     io.fsync_dir("quarantine")
 }
 

@@ -12,6 +12,7 @@ use super::encode::EncodedOp;
 use super::index::Index;
 use super::options::{SegLogOptions, Stats};
 use super::reserve::Reserve;
+use super::scrub::Scrub;
 use super::spare::Spares;
 use super::worker::Worker;
 use super::working::Working;
@@ -36,9 +37,10 @@ pub(super) struct Shared {
     pub(super) worker: Worker,
     pub(super) working: Working,
     pub(super) spares: Spares,
+    pub(super) reserve: Reserve,
     /// Writes them.
     pub(super) ahead: Worker,
-    pub(super) reserve: Reserve,
+    pub(super) scrub: Scrub,
     latency: Mutex<LatencyLevel>,
     /// The last commit found no room, not even in the reserve.
     pub(super) out_of_room: AtomicBool,
@@ -112,8 +114,9 @@ impl Shared {
             worker,
             working,
             spares: Spares::default(),
-            ahead,
             reserve,
+            ahead,
+            scrub: Scrub::default(),
             latency: Mutex::default(),
             out_of_room: AtomicBool::new(false),
             time: Mutex::new(SystemTime::UNIX_EPOCH),
@@ -212,6 +215,8 @@ impl Shared {
             voided: get(&self.counters.voided),
             segments_ahead: get(&self.counters.segments_ahead),
             segments_recycled: get(&self.counters.segments_recycled),
+            scrubbed: get(&self.counters.scrubbed),
+            damages: get(&self.counters.damages),
             messages: count(index.messages.len()),
             segments: count(index.segments.len()),
             log_octets: index.log_octets(),
@@ -232,6 +237,8 @@ pub(super) struct Counters {
     pub(super) voided: AtomicU64,
     pub(super) segments_ahead: AtomicU64,
     pub(super) segments_recycled: AtomicU64,
+    pub(super) scrubbed: AtomicU64,
+    pub(super) damages: AtomicU64,
 }
 
 impl Counters {

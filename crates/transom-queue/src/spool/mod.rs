@@ -1,6 +1,7 @@
 //! The store's contract: one trait, [`Spool`], and the values it takes and gives.
 
 mod edit;
+mod health;
 mod note;
 mod pressure;
 mod work;
@@ -14,11 +15,12 @@ use bytes::Bytes;
 use transom_types::{InternalMessageId, Outcome};
 
 pub use self::edit::{Edit, EditError, EditList};
+pub use self::health::{DiskLevel, SpoolHealth};
 pub use self::note::Note;
 pub use self::pressure::{LatencyLevel, Pressure};
 pub use self::work::{POISON_ACTOR, Work, WorkStage};
 use crate::message::{Accepted, Intent, MessageState};
-use crate::seglog::Stats;
+use crate::seglog::{Damage, Stats};
 
 /// Where custody lies. The segment log and the in-memory store implement it and pass one suite of
 /// conformance tests.
@@ -87,6 +89,13 @@ pub trait Spool: fmt::Debug + Send + Sync + 'static {
     /// What the state of the store asks of those who bring mail in and take it out.
     fn pressure(&self) -> Pressure {
         Pressure::of(&self.health())
+    }
+
+    /// Damage that the store came upon by itself since this was last asked, each told once. A
+    /// message that is named is not delivered: [`open`](Self::open) answers
+    /// [`StoreError::Damaged`]. Whoever drives deliveries suspends it, so that somebody looks.
+    fn damages(&self) -> Vec<Damage> {
+        Vec::new()
     }
 
     /// Figures, of a store that keeps them.
@@ -413,38 +422,6 @@ pub struct RecoveryReport {
     pub power_cut: bool,
     /// How long it took.
     pub took: Duration,
-}
-
-/// How a store is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SpoolHealth {
-    /// It takes and gives; `level` tells how the disk is.
-    Serving {
-        /// Room on the disk.
-        level: DiskLevel,
-    },
-    /// It takes nothing any more: a write or sync failed twice, or there was no room at all when it
-    /// was opened. What it holds can be read.
-    Failed {
-        /// What failed.
-        reason: String,
-    },
-}
-
-/// Room on the disk, with hysteresis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum DiskLevel {
-    /// Enough.
-    #[default]
-    Normal,
-    /// Free below min(10 %, 8 GiB): anonymous senders are put off.
-    Medium,
-    /// Free below min(4 %, 2 GiB): all senders are put off.
-    High,
-    /// Nothing is free: what was kept back is being used to write outcomes down.
-    Critical,
 }
 
 /// Why the store did not do it.

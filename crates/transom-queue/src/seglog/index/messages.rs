@@ -64,6 +64,11 @@ impl Messages {
         places.map(|(id, entry)| (id, entry))
     }
 
+    /// Some of the messages; none behind the last. Places that are free hold records nowhere.
+    pub(in crate::seglog) fn part(&self, number: usize) -> Option<&[(u64, Entry)]> {
+        self.chunks.get(number).map(Vec::as_slice)
+    }
+
     pub(in crate::seglog) fn keys(&self) -> impl Iterator<Item = &u64> {
         self.iter().map(|(id, _)| id)
     }

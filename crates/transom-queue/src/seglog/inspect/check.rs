@@ -1,7 +1,6 @@
 //! Verifies a whole spool: what recovery believes without looking, and all contents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use hashbrown::HashSet;
 use transom_types::InternalMessageId;
@@ -11,6 +10,7 @@ use crate::io::{OpenMode, SpoolIo};
 use crate::seglog::accept::read_accept;
 use crate::seglog::batch::{BatchCommit, joined_crc};
 use crate::seglog::body::{BLOCK_OCTETS, BodyId};
+use crate::seglog::damage::Damage;
 use crate::seglog::edits::read_edits;
 use crate::seglog::fields::Fields;
 use crate::seglog::format::at;
@@ -25,28 +25,6 @@ use crate::seglog::segment::{DATA_START, segment_path};
 use crate::seglog::state::{read_admin, read_categorized, read_intent, read_settle_summary};
 use crate::spool::StoreError;
 use crate::sync::read_lock;
-
-/// Octets that do not verify, or are not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Damage {
-    /// The file, from the spool's folder on.
-    pub file: String,
-    /// Where in the file it begins.
-    pub offset: u64,
-    /// What is wrong.
-    pub reason: String,
-    /// The message, where one is known.
-    pub message: Option<InternalMessageId>,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, reason, message } = self;
-        write!(f, "{file} at {offset}: {reason}")?;
-        message.map_or(Ok(()), |id| write!(f, " (message {id})"))
-    }
-}
 
 /// What a check went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use transom_types::InternalMessageId;
 
-pub use self::check::{Checked, Damage};
+pub use self::check::Checked;
 
 use self::check::Check;
 pub(super) use self::overlay::Overlay;
 use super::SegLog;
+use super::damage::Damage;
 use super::format::{at, read_format};
 use super::lookup::Read;
 use super::options::{Driver, OpenError, SegLogOptions};

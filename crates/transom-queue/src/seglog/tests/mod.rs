@@ -2,6 +2,7 @@
 
 mod limits;
 mod records;
+mod scrub;
 mod unopened;
 mod working;
 
