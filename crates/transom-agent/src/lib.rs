@@ -48,6 +48,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `directory-file` | `FallbackDirectory::from_toml`: a directory written down in TOML |
 //! | `scram` | `MemoryAuthenticator`: users in memory, SCRAM verifiers of their passwords |
 //!
 //! # Standards
@@ -84,9 +85,12 @@ pub use authenticator::{MemoryAuthenticator, MemoryAuthenticatorError};
 pub use content::{ContentReader, ContentSource};
 pub use delivery::{DeliveryAgent, DeliveryItem, IdempotencyKey};
 pub use directory::{
-    Directory, DirectoryAnswer, DirectoryEntry, DirectoryUnavailable, Group, GroupReports,
-    RecipientKind, RecipientPolicy, directory_fn,
+    Directory, DirectoryAnswer, DirectoryEntry, DirectoryUnavailable, FallbackDirectory, Group,
+    GroupReports, MemoryDirectory, RecipientKind, RecipientPolicy, directory_fn,
 };
+#[cfg(feature = "directory-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "directory-file")))]
+pub use directory::{DirectoryProblem, ParseDirectoryError};
 pub use effects::{
     Bifurcated, ContentEdit, Effect, EffectError, Effects, FieldMatch, GeneratedMessage,
     HeaderChange, Lineage, LoopGuard, MessagePlan, NewField, Scope, ScopedEffect, Treatment,

@@ -5,11 +5,19 @@
 //! is the following of groups, aliases and policies, is `transom_routing::resolve`.
 
 mod entry;
+#[cfg(feature = "directory-file")]
+mod file;
+mod memory;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use transom_types::Mailbox;
 
 pub use entry::{DirectoryEntry, Group, GroupReports, RecipientKind, RecipientPolicy};
+#[cfg(feature = "directory-file")]
+pub use file::{DirectoryProblem, ParseDirectoryError};
+pub use memory::{FallbackDirectory, MemoryDirectory};
 
 /// Knows the recipients of the accepted domains.
 ///

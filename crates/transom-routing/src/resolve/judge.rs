@@ -11,7 +11,7 @@ use super::answers::address_key;
 use super::search::{Open, Search, Sender};
 use super::walk::{Node, Reach, Walk};
 use super::{
-    Answers, Duplicate, FailedRecipient, RecipientEnd, RecipientRefusal, Resolution,
+    Answers, Duplicate, FailedRecipient, RecipientRefusal, Resolution, ResolutionEnd,
     ResolutionStep, Resolved, ResolvedRecipient, Step,
 };
 
@@ -57,10 +57,10 @@ impl Resolution<'_> {
         let refused = match Sender::find(&mut search) {
             Ok(sender) => search
                 .sender_refusal(&sender, recipients.len())
-                .map_or(Ok(sender), |refusal| Err(RecipientEnd::Failed(refusal))),
+                .map_or(Ok(sender), |refusal| Err(ResolutionEnd::Failed(refusal))),
             Err(Open::Missing) => return search.lookup(),
-            Err(Open::Refused(refusal)) => Err(RecipientEnd::Failed(refusal)),
-            Err(Open::Unavailable(unavailable)) => Err(RecipientEnd::Deferred(unavailable)),
+            Err(Open::Refused(refusal)) => Err(ResolutionEnd::Failed(refusal)),
+            Err(Open::Unavailable(unavailable)) => Err(ResolutionEnd::Deferred(unavailable)),
         };
         let sender = match refused {
             Ok(sender) => sender,
@@ -126,12 +126,12 @@ impl Resolution<'_> {
             *end = Some(found.end(&resolved));
         }
         resolved.duplicates.sort_by_key(|duplicate| duplicate.origin);
-        resolved.ends = ends.into_iter().map(|end| end.unwrap_or(RecipientEnd::Kept)).collect();
+        resolved.ends = ends.into_iter().map(|end| end.unwrap_or(ResolutionEnd::Kept)).collect();
         resolved
     }
 
     /// Groups of which the message would have too many recipients go nowhere, as a whole.
-    fn fail_what_is_too_large(&self, walks: &[Option<Walk>], ends: &mut [Option<RecipientEnd>]) {
+    fn fail_what_is_too_large(&self, walks: &[Option<Walk>], ends: &mut [Option<ResolutionEnd>]) {
         let recipients_max = self.limits.expanded_recipients_max;
         let mut count = 0usize;
         for (walk, end) in walks.iter().zip(ends) {
@@ -140,7 +140,7 @@ impl Resolution<'_> {
             let fits = u32::try_from(with_it).is_ok_and(|with_it| with_it <= recipients_max);
             if walk.is_too_large || (walk.nodes.len() > 1 && !fits) {
                 let refusal = RecipientRefusal::ExpandedRecipientsMax { recipients_max };
-                *end = Some(RecipientEnd::Failed(refusal));
+                *end = Some(ResolutionEnd::Failed(refusal));
             } else {
                 count = with_it;
             }
@@ -160,16 +160,16 @@ fn unjudged(search: Search<'_>, open: Open) -> Step<Result<(), RecipientRefusal>
 }
 
 /// The end of a recipient as far as its walk alone tells it.
-fn end_of(walk: Option<&Walk>) -> Option<RecipientEnd> {
-    let Some(walk) = walk else { return Some(RecipientEnd::Failed(RecipientRefusal::Unknown)) };
+fn end_of(walk: Option<&Walk>) -> Option<ResolutionEnd> {
+    let Some(walk) = walk else { return Some(ResolutionEnd::Failed(RecipientRefusal::Unknown)) };
     if let Some(unavailable) = &walk.unavailable {
-        return Some(RecipientEnd::Deferred(unavailable.clone()));
+        return Some(ResolutionEnd::Deferred(unavailable.clone()));
     }
     let is_direct = |at: usize| walk.nodes.get(at).is_some_and(|node| node.is_direct);
     let own = walk.failures.iter().find(|(at, _)| is_direct(*at)).map(|(_, refusal)| refusal);
     let nobody = walk.leaves.is_empty() && walk.failures.is_empty() && !walk.is_too_large;
     let refusal = own.or_else(|| nobody.then_some(&RecipientRefusal::EmptyGroup));
-    refusal.map(|refusal| RecipientEnd::Failed(refusal.clone()))
+    refusal.map(|refusal| ResolutionEnd::Failed(refusal.clone()))
 }
 
 /// A recipient and everybody that it leads to.
@@ -217,18 +217,18 @@ impl Found<'_> {
         }
     }
 
-    fn end(&self, resolved: &Resolved) -> RecipientEnd {
+    fn end(&self, resolved: &Resolved) -> ResolutionEnd {
         let mut own = resolved.recipients.iter().filter(|to| to.origin == self.origin).peekable();
         let has_any = own.peek().is_some() || !self.walk.failures.is_empty();
         if own.any(|to| to.history.is_empty()) {
-            RecipientEnd::Kept
+            ResolutionEnd::Kept
         } else if self.walk.is_group {
             let success_report_due = self.recipient.parameters.notify_or_default().success();
-            RecipientEnd::Expanded { success_report_due }
+            ResolutionEnd::Expanded { success_report_due }
         } else if has_any {
-            RecipientEnd::Redirected
+            ResolutionEnd::Redirected
         } else {
-            RecipientEnd::Duplicate
+            ResolutionEnd::Duplicate
         }
     }
 

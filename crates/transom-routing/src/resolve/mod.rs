@@ -89,7 +89,8 @@ pub use answers::{Answers, LOOKUPS_MAX, Step};
 pub use bifurcation::{COPY_RECIPIENTS_MAX, MessageCopy, RecipientSignature, bifurcate};
 pub use refusal::RecipientRefusal;
 pub use resolved::{
-    Duplicate, FailedRecipient, RecipientEnd, ResolutionStep, Resolved, ResolvedRecipient, StepKind,
+    Duplicate, FailedRecipient, ResolutionEnd, ResolutionStep, Resolved, ResolvedRecipient,
+    StepKind,
 };
 
 /// What must be known to resolve the recipients of a message.

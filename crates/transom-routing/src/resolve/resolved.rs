@@ -24,7 +24,7 @@ pub struct Resolved {
     /// What was come upon once more.
     pub duplicates: Vec<Duplicate>,
     /// The end of each recipient, by its place in the envelope.
-    pub ends: Vec<RecipientEnd>,
+    pub ends: Vec<ResolutionEnd>,
     /// How it came about.
     pub steps: Vec<ResolutionStep>,
 }
@@ -33,7 +33,7 @@ impl Resolved {
     /// Whether every recipient stays as it is, so that there is nothing to write down.
     pub fn is_unchanged(&self) -> bool {
         self.recipients.len() == self.ends.len()
-            && self.ends.iter().all(|end| *end == RecipientEnd::Kept)
+            && self.ends.iter().all(|end| *end == ResolutionEnd::Kept)
     }
 
     /// The envelope of a copy of the message for those of [`recipients`](Self::recipients) that
@@ -130,7 +130,7 @@ pub struct Duplicate {
 /// What becomes of a recipient of the envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RecipientEnd {
+pub enum ResolutionEnd {
     /// The directory could not be asked about it or about somebody that it leads to. Nothing that
     /// comes from it is in the result; it is resolved anew later.
     Deferred(DirectoryUnavailable),
