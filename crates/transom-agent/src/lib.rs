@@ -60,6 +60,7 @@
 //! | the Maildir convention of qmail | names, folders, `tmp` then `new` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address_rewriting;
 mod agents;
 mod authenticator;
 mod content;
@@ -69,6 +70,9 @@ mod effects;
 mod header_firewall;
 pub mod maildir;
 
+pub use address_rewriting::{
+    AddressRewriting, RewriteEntry, RewriteSide, RewriteTable, RewriteTableError, rewrite_mailboxes,
+};
 pub use agents::{
     AgentClock, AgentEvent, AgentEvents, AgentFailure, AgentMode, AgentSettings, Agents,
     AgentsBuilder, BuildAgentsError, MessageRecipient, MessageView, OnFailure, PipelineEntry,

@@ -138,6 +138,11 @@ impl Effects {
         self.list.push(ScopedEffect { scope, effect });
     }
 
+    /// An effect for the recipients in `scope`.
+    pub fn push(&mut self, scope: Scope, effect: Effect) {
+        self.list.push(ScopedEffect { scope, effect });
+    }
+
     /// A header field for all recipients; [`NewField::new`] says what becomes of odd characters.
     pub fn add_header(&mut self, name: &str, value: &str) {
         self.to_all(Effect::Header(HeaderChange::Add(NewField::new(name, value))));
