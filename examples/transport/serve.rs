@@ -184,7 +184,9 @@ fn receive_connectors(arguments: &Arguments) -> Vec<ReceiveConnector> {
         for connector in connectors.iter_mut().filter(|c| c.bindings.contains(&address)) {
             let mut permissions = connector.permissions;
             if !arguments.users.is_empty() {
-                permissions = permissions.with_authenticated(Rights::EXCHANGE_USERS);
+                // Any sender: a user of the command line has a name and no address.
+                let users = Rights::EXCHANGE_USERS | Rights::ACCEPT_ANY_SENDER;
+                permissions = permissions.with_authenticated(users);
             }
             *connector = connector
                 .clone()

@@ -1,27 +1,33 @@
 //! A configuration that fits together, and the questions it answers.
 
-use std::cmp::Reverse;
-use std::net::{IpAddr, SocketAddr};
-
-use transom_types::{
-    ConnectorId, Domain, EnhancedStatusCode, ForwardPath, Mailbox, Reply, ReplyCode, ReversePath,
-};
+use transom_types::{ConnectorId, Domain, ForwardPath};
 
 use crate::domain_tables::DomainTables;
+use crate::receive::ReceiveIndex;
 use crate::{
     AcceptedDomain, AcceptedDomainKind, Configuration, OtherServer, PickupDirectory, Proximity,
-    ReceiveConnector, RemoteDomain, ReplayDirectory, ReplyProfile, Rights, SendCandidate,
-    SendConnector, reach, source_servers,
+    ReceiveConnector, RemoteDomain, ReplayDirectory, SendCandidate, SendConnector, ServiceLimits,
+    reach, source_servers,
 };
 
 /// A configuration whose parts fit together. Immutable; a reload makes another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedConfiguration(Configuration, DomainTables);
+pub struct CheckedConfiguration(Configuration, DomainTables, ReceiveIndex);
 
 impl CheckedConfiguration {
     pub(crate) fn new(configuration: Configuration) -> Self {
         let tables = DomainTables::new(&configuration);
-        Self(configuration, tables)
+        let receive = ReceiveIndex::new(&configuration.receive_connectors);
+        Self(configuration, tables, receive)
+    }
+
+    pub(crate) fn receive_index(&self) -> &ReceiveIndex {
+        &self.2
+    }
+
+    /// What bounds the service as a whole.
+    pub fn service_limits(&self) -> &ServiceLimits {
+        &self.0.service_limits
     }
 
     /// What this server calls itself.
@@ -57,56 +63,6 @@ impl CheckedConfiguration {
     /// The send connector of that name.
     pub fn send_connector(&self, name: &ConnectorId) -> Option<&SendConnector> {
         self.0.send_connectors.get(*self.1.send_names.get(name)?)
-    }
-
-    /// Where to listen: every binding once, in the order of the connectors. A binding to one
-    /// address is left out where another one has all addresses at that port.
-    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
-        let mut all: Vec<SocketAddr> = Vec::new();
-        for binding in self.0.receive_connectors.iter().flat_map(|c| &c.bindings) {
-            if !all.contains(binding) {
-                all.push(*binding);
-            }
-        }
-        let covered = |one: &SocketAddr| all.iter().any(|other| covers(other, one) && other != one);
-        all.iter().copied().filter(|one| one.port() == 0 || !covered(one)).collect()
-    }
-
-    /// Which connector serves a session from `peer` that came in at `local`. The narrowest remote
-    /// range wins; of equal ones, the binding to that very address. A binding to port 0 serves any
-    /// port that no other binding serves. None: the peer is not served (`421 4.3.2`).
-    pub fn select_receive(&self, local: SocketAddr, peer: IpAddr) -> Option<&ReceiveConnector> {
-        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-        let any_port = SocketAddr::new(local.ip(), 0);
-        self.select_bound(local, peer).or_else(|| self.select_bound(any_port, peer))
-    }
-
-    /// Whether a connection from `peer` that came in at `local` begins with a PROXY header: some
-    /// connector that is bound there names `peer` among its
-    /// [`proxy_networks`](ReceiveConnector::proxy_networks).
-    pub fn expects_proxy_header(&self, local: SocketAddr, peer: IpAddr) -> bool {
-        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-        let any_port = SocketAddr::new(local.ip(), 0);
-        let bound = |connector: &&ReceiveConnector, local: &SocketAddr| {
-            connector.bindings.iter().any(|binding| covers(binding, local))
-        };
-        let trusts = |connector: &ReceiveConnector| {
-            connector.proxy_networks.iter().any(|range| range.contains(peer))
-        };
-        let connectors = || self.0.receive_connectors.iter();
-        // A binding to port 0 counts only where no other has the port, as in `select_receive`.
-        let at = if connectors().any(|one| bound(&one, &local)) { local } else { any_port };
-        connectors().filter(|one| bound(one, &at)).any(trusts)
-    }
-
-    fn select_bound(&self, local: SocketAddr, peer: IpAddr) -> Option<&ReceiveConnector> {
-        let candidates = self.0.receive_connectors.iter().filter_map(|connector| {
-            let fitting = connector.bindings.iter().filter(|binding| covers(binding, &local));
-            let exact = fitting.map(|binding| binding.ip() == local.ip()).max()?;
-            let width = connector.range_of(peer)?.width();
-            Some(((width, Reverse(exact), &connector.name), connector))
-        });
-        candidates.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, connector)| connector)
     }
 
     /// The accepted domain that `domain` belongs to: of several, the longest.
@@ -175,45 +131,6 @@ impl CheckedConfiguration {
         self.0.accepted_domains.first().map_or(&self.0.server_name, |entry| &entry.domain)
     }
 
-    /// Whether a session with these rights may use this sender.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] with the reply to MAIL FROM.
-    pub fn accepts_sender(&self, rights: Rights, path: &ReversePath) -> Result<(), Refusal> {
-        if !rights.contains(Rights::SUBMIT) {
-            return Err(Refusal::NotAuthenticated);
-        }
-        let domain = path.mailbox().and_then(Mailbox::domain);
-        let accepted = domain.as_ref().and_then(|domain| self.accepted_domain(domain));
-        let ours = accepted.is_some_and(|entry| entry.kind == AcceptedDomainKind::Authoritative);
-        if ours && !rights.contains(Rights::ACCEPT_AUTHORITATIVE_DOMAIN_SENDER) {
-            return Err(Refusal::OwnSender);
-        }
-        Ok(())
-    }
-
-    /// Whether a session with these rights may send to this recipient, and whose it is.
-    ///
-    /// Only the domain counts: a local-part such as `user%other.example` is read by nobody here.
-    /// A recipient at an address literal is foreign, our own addresses included, since a server
-    /// behind NAT does not know them all.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] with the reply to RCPT TO.
-    pub fn accepts_recipient(
-        &self,
-        rights: Rights,
-        path: &ForwardPath,
-    ) -> Result<RecipientClass, Refusal> {
-        let class = self.classify(path);
-        if class == RecipientClass::Foreign && !rights.contains(Rights::ACCEPT_ANY_RECIPIENT) {
-            return Err(Refusal::RelayDenied);
-        }
-        Ok(class)
-    }
-
     /// Whose a recipient is.
     pub fn classify(&self, path: &ForwardPath) -> RecipientClass {
         // [RFC 5321 §2.3.5-c, §4.5.1-b] mail to <Postmaster> is taken without a domain.
@@ -232,15 +149,6 @@ impl CheckedConfiguration {
     }
 }
 
-/// Whether a connection to `local` comes in at `binding`. `[::]` takes IPv4 too.
-fn covers(binding: &SocketAddr, local: &SocketAddr) -> bool {
-    let address = match binding.ip() {
-        IpAddr::V4(ip) => ip == local.ip() || (ip.is_unspecified() && local.is_ipv4()),
-        IpAddr::V6(ip) => ip == local.ip() || ip.is_unspecified(),
-    };
-    address && binding.port() == local.port()
-}
-
 /// Whose a recipient is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -255,47 +163,4 @@ pub enum RecipientClass {
     Foreign,
     /// `<Postmaster>` without a domain.
     Postmaster,
-}
-
-/// Why a session may not do what it asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It may not submit.
-    #[error("the session has no right to submit")]
-    NotAuthenticated,
-    /// It may not use senders in our domains.
-    #[error("the session has no right to use senders in authoritative domains")]
-    OwnSender,
-    /// It may not relay.
-    #[error("the session has no right to relay")]
-    RelayDenied,
-}
-
-impl Refusal {
-    /// What to say to the peer, in the words of `profile`.
-    pub fn reply(self, profile: ReplyProfile) -> Reply {
-        use ReplyProfile::{Exchange, Plain};
-        let (detail, text) = match (self, profile) {
-            (Self::NotAuthenticated, Plain) => (1, "Client was not authenticated"),
-            (Self::NotAuthenticated, Exchange) => {
-                (57, "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM")
-            }
-            (Self::OwnSender, Plain) => {
-                (1, "Client does not have permissions to send as this sender")
-            }
-            (Self::OwnSender, Exchange) => {
-                (60, "SMTP; Client does not have permissions to send as this sender")
-            }
-            (Self::RelayDenied, Plain) => (1, "Unable to relay"),
-            (Self::RelayDenied, Exchange) => {
-                (54, "SMTP; Unable to relay recipient in non-accepted domain")
-            }
-        };
-        let code = match self {
-            Self::NotAuthenticated => ReplyCode::AUTHENTICATION_REQUIRED,
-            Self::OwnSender | Self::RelayDenied => ReplyCode::MAILBOX_UNAVAILABLE,
-        };
-        Reply::new(code, EnhancedStatusCode::permanent(7, detail), text)
-    }
 }

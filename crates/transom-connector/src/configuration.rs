@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 
 use transom_types::{ConnectorId, Domain};
 
+use crate::receive::check_receive_connectors;
 use crate::{
     AcceptedDomain, AddressPattern, AddressSpace, CheckedConfiguration, OtherServer,
-    ParseAddressSpaceError, PickupDirectory, ReceiveConnector, ReceiveProtocol, RemoteDomain,
-    RemoteRange, ReplayDirectory, SendConnector, SendConnectorError, check_send_connectors,
+    ParseAddressSpaceError, PickupDirectory, ReceiveConnector, ReceiveConnectorError, RemoteDomain,
+    RemoteRange, ReplayDirectory, SendConnector, SendConnectorError, ServiceLimits,
+    check_send_connectors,
 };
 
 /// All that is configured. [`Configuration::check`] makes it usable.
@@ -22,6 +24,8 @@ pub struct Configuration {
     pub receive_connectors: Vec<ReceiveConnector>,
     /// How mail leaves, to delivery agents too.
     pub send_connectors: Vec<SendConnector>,
+    /// What bounds the service as a whole.
+    pub service_limits: ServiceLimits,
     /// For which domains mail is taken from anyone. The first is the default one, where mail to
     /// `<Postmaster>` goes.
     pub accepted_domains: Vec<AcceptedDomain>,
@@ -42,6 +46,7 @@ impl Configuration {
             server_name,
             receive_connectors: Vec::new(),
             send_connectors: Vec::new(),
+            service_limits: ServiceLimits::default(),
             accepted_domains: Vec::new(),
             remote_domains: Vec::new(),
             servers: Vec::new(),
@@ -62,6 +67,12 @@ impl Configuration {
     pub fn with_send_connector(mut self, connector: SendConnector) -> Self {
         self.send_connectors.push(connector);
         self
+    }
+
+    /// The same with other limits of the service.
+    #[must_use]
+    pub fn with_service_limits(self, service_limits: ServiceLimits) -> Self {
+        Self { service_limits, ..self }
     }
 
     /// The same with one accepted domain more.
@@ -127,7 +138,7 @@ impl Configuration {
                 Err(_) => errors.push(ConfigurationError::NoHostName { name: name.clone() }),
             }
         }
-        check_receive_connectors(&self.receive_connectors, &mut errors);
+        check_receive_connectors(&self, &mut errors);
         check_send_connectors(&self, &mut errors);
         check_domains(&self, &mut errors);
         check_servers(&self, &mut errors);
@@ -147,69 +158,6 @@ impl Configuration {
         let send = self.send_connectors.iter_mut().filter_map(|c| c.fqdn.as_mut());
         std::iter::once(&mut self.server_name).chain(receive).chain(send)
     }
-}
-
-/// Each item with those before it.
-fn with_earlier<T>(items: &[T]) -> impl Iterator<Item = (&T, &[T])> {
-    items.iter().enumerate().map(|(at, item)| (item, items.get(..at).unwrap_or(&[])))
-}
-
-fn check_receive_connectors(connectors: &[ReceiveConnector], errors: &mut Vec<ConfigurationError>) {
-    for (connector, earlier) in with_earlier(connectors) {
-        let name = || connector.name.clone();
-        if earlier.iter().any(|other| other.name == connector.name) {
-            errors.push(ConfigurationError::DuplicateReceiveConnector { name: name() });
-        }
-        if connector.bindings.is_empty() {
-            errors.push(ConfigurationError::NoBinding { name: name() });
-        }
-        if connector.remote_ranges.is_empty() {
-            errors.push(ConfigurationError::NoRemoteRange { name: name() });
-        }
-        if connector.limits.idle_timeout > connector.limits.session_timeout {
-            errors.push(ConfigurationError::IdleAboveSession { name: name() });
-        }
-        // [RFC 2033 §1-a] who connects to port 25 speaks SMTP.
-        let at_25 = connector.bindings.iter().any(|binding| binding.port() == 25);
-        if connector.protocol == ReceiveProtocol::Lmtp && at_25 {
-            errors.push(ConfigurationError::LmtpAtPort25 { name: name() });
-        }
-        let lists =
-            [("PROXY", &connector.proxy_networks), ("XCLIENT", &connector.xclient_networks)];
-        for (list, networks) in lists {
-            if let Some(range) = everybody(networks) {
-                let list = list.to_owned();
-                errors.push(ConfigurationError::TrustsEverybody { name: name(), list, range });
-            }
-        }
-        errors.extend(earlier.iter().filter_map(|other| conflict(connector, other)));
-    }
-}
-
-/// A range that leaves nobody out. Who is trusted to name the client can be any client.
-fn everybody(networks: &[RemoteRange]) -> Option<RemoteRange> {
-    let all = [RemoteRange::ALL_V4, RemoteRange::ALL_V6];
-    networks.iter().copied().find(|range| all.iter().any(|all| range.covers(all)))
-}
-
-/// Two connectors with a binding in common need ranges that are apart, or one inside the other.
-fn conflict(one: &ReceiveConnector, other: &ReceiveConnector) -> Option<ConfigurationError> {
-    let binding = *one.bindings.iter().find(|binding| other.bindings.contains(binding))?;
-    let pairs = one.remote_ranges.iter().flat_map(|range| {
-        other.remote_ranges.iter().map(move |other_range| (*range, *other_range))
-    });
-    let names = || (one.name.clone(), other.name.clone());
-    for (range, other_range) in pairs {
-        if range == other_range {
-            return Some(ConfigurationError::SameRange { names: names(), binding, range });
-        }
-        let nested = range.covers(&other_range) || other_range.covers(&range);
-        if range.overlaps(&other_range) && !nested {
-            let ranges = (range, other_range);
-            return Some(ConfigurationError::RangesOverlap { names: names(), binding, ranges });
-        }
-    }
-    None
 }
 
 fn check_domains(configuration: &Configuration, errors: &mut Vec<ConfigurationError>) {
@@ -369,6 +317,14 @@ pub enum ConfigurationError {
     NoSmartHost {
         /// The connector.
         name: ConnectorId,
+    },
+    /// A receive connector is out of order.
+    #[error("receive connector \"{name}\": {error}")]
+    ReceiveConnector {
+        /// The connector.
+        name: ConnectorId,
+        /// What is wrong.
+        error: ReceiveConnectorError,
     },
     /// Two receive connectors share a binding, and their ranges overlap without one being inside
     /// the other.

@@ -10,14 +10,14 @@
 //!
 //! ```text
 //! Configuration -- check() --> CheckedConfiguration -- select_receive(local, peer)
-//!                    |                              -- accepts_sender(rights, path)
-//!                    v                              -- accepts_recipient(rights, path)
+//!                    |                              -- accepts_sender(rights, path, ..)
+//!                    v                              -- accepts_recipient(.., rights, path)
 //!           every ConfigurationError                -- accepted_domain(domain)
 //! ```
 //!
 //! ```
 //! use transom_connector::{
-//!     AcceptedDomain, Configuration, ReceiveConnector, RecipientClass, ReplyProfile,
+//!     AcceptedDomain, Configuration, PrincipalKind, ReceiveConnector, RecipientClass, ReplyProfile,
 //! };
 //!
 //! let configuration = Configuration::new("mx1.contoso.com".parse()?)
@@ -34,14 +34,16 @@
 //! let printer = configuration.select_receive(local, "10.1.2.3".parse()?).ok_or("served")?;
 //! let (ours, foreign) = ("<ann@contoso.com>".parse()?, "<bob@fabrikam.com>".parse()?);
 //!
-//! let rights = stranger.permissions.anonymous;
-//! assert_eq!(configuration.accepts_recipient(rights, &ours), Ok(RecipientClass::Authoritative));
-//! let refusal = configuration.accepts_recipient(rights, &foreign).unwrap_err();
+//! let ask = |connector: &ReceiveConnector, recipient| {
+//!     let rights = connector.permissions.rights(PrincipalKind::Anonymous);
+//!     configuration.accepts_recipient(connector, rights, recipient)
+//! };
+//! assert_eq!(ask(stranger, &ours), Ok(RecipientClass::Authoritative));
+//! let refusal = ask(stranger, &foreign).unwrap_err();
 //! let reply = refusal.reply(ReplyProfile::Plain);
 //! assert_eq!(reply.to_string(), "550 5.7.1 Unable to relay\r\n");
 //!
-//! let rights = printer.permissions.anonymous;
-//! assert_eq!(configuration.accepts_recipient(rights, &foreign), Ok(RecipientClass::Foreign));
+//! assert_eq!(ask(printer, &foreign), Ok(RecipientClass::Foreign));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -69,6 +71,7 @@ mod configuration;
 mod domain_index;
 mod domain_tables;
 mod other_server;
+mod permissions;
 mod pickup;
 mod receive;
 mod remote_domain;
@@ -80,16 +83,19 @@ mod tests;
 
 pub use accepted_domain::{AcceptedDomain, AcceptedDomainKind, ParseAcceptedDomainError};
 pub use address_space::{AddressPattern, AddressSpace, ParseAddressSpaceError};
-pub use checked::{CheckedConfiguration, RecipientClass, Refusal};
+pub use checked::{CheckedConfiguration, RecipientClass};
 pub use configuration::{Configuration, ConfigurationError, ConfigurationErrors};
 pub use other_server::OtherServer;
+pub use permissions::{PermissionGroup, Permissions, PrincipalKind};
 pub use pickup::{PickupDirectory, ReplayDirectory};
 pub use receive::{
-    ReceiveConnector, ReceiveExtensions, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile,
+    ConnectionRate, LostReason, MessageRateSource, MessageRates, ReceiveAuth, ReceiveCandidate,
+    ReceiveConnector, ReceiveConnectorError, ReceiveExplanation, ReceiveExtensions, ReceiveLimits,
+    ReceiveProtocol, ReceiveStage, ReceiveTls, Refusal, ReplyProfile, ServiceLimits, UsageType,
 };
 pub use remote_domain::{ParseRemoteDomainError, RemoteDomain};
 pub use remote_range::{ParseRemoteRangeError, RemoteRange};
-pub use rights::{Permissions, Rights};
+pub use rights::{ParseRightError, Rights};
 pub use send::{
     Credential, DropDirectory, ErrorCode, ErrorPolicies, ParseErrorCodeError, ParseSmartHostError,
     Proximity, SendCandidate, SendConnector, SendConnectorError, SendDelivery, SendTls, SmartHost,

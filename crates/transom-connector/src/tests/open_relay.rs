@@ -13,6 +13,10 @@ fn to(text: &str) -> ForwardPath {
     text.parse().unwrap()
 }
 
+fn internet() -> ReceiveConnector {
+    ReceiveConnector::internet(socket("0.0.0.0:25"))
+}
+
 fn from(text: &str) -> ReversePath {
     text.parse().unwrap()
 }
@@ -25,15 +29,15 @@ fn a_foreign_recipient_needs_the_right_to_relay() {
         ReceiveConnector::internet(binding),
         ReceiveConnector::relay(binding, vec!["10.0.0.0/8".parse().unwrap()]),
     ]);
-    let rights = |peer| {
-        let connector = checked.select_receive(socket("192.0.2.25:25"), ip(peer)).unwrap();
-        connector.permissions.anonymous
-    };
     let foreign = to("<bob@elsewhere.example>");
-    let refusal = checked.accepts_recipient(rights("203.0.113.1"), &foreign).unwrap_err();
+    let at = |peer| {
+        let connector = checked.select_receive(socket("192.0.2.25:25"), ip(peer)).unwrap();
+        checked.accepts_recipient(connector, connector.permissions.anonymous, &foreign)
+    };
+    let refusal = at("203.0.113.1").unwrap_err();
     let reply = refusal.reply(ReplyProfile::Plain);
     assert_eq!(reply.to_string(), "550 5.7.1 Unable to relay\r\n");
-    let accepted = checked.accepts_recipient(rights("10.0.0.1"), &foreign);
+    let accepted = at("10.0.0.1");
     assert_eq!(accepted, Ok(RecipientClass::Foreign));
 }
 
@@ -54,7 +58,11 @@ fn recipients_in_accepted_domains_need_no_right() {
         ("<ann@com>", Err(Refusal::RelayDenied)),
         ("<postmaster@elsewhere.example>", Err(Refusal::RelayDenied)),
     ] {
-        assert_eq!(checked.accepts_recipient(anonymous, &to(path)), expected, "{path}");
+        assert_eq!(
+            checked.accepts_recipient(&internet(), anonymous, &to(path)),
+            expected,
+            "{path}"
+        );
     }
 }
 
@@ -62,7 +70,7 @@ fn recipients_in_accepted_domains_need_no_right() {
 #[test]
 fn only_the_domain_behind_the_last_at_counts() {
     let checked = contoso().check().unwrap();
-    let class = |path: &str| checked.accepts_recipient(Rights::SUBMIT, &to(path));
+    let class = |path: &str| checked.accepts_recipient(&internet(), Rights::SUBMIT, &to(path));
     // These stay ours: what is left of the @ is the business of the mailbox.
     assert_eq!(class("<bob%elsewhere.example@contoso.com>"), Ok(RecipientClass::Authoritative));
     assert_eq!(class("<\"bob@elsewhere.example\"@contoso.com>"), Ok(RecipientClass::Authoritative));
@@ -77,16 +85,16 @@ fn an_address_literal_is_foreign_even_if_it_is_ours() {
     let checked = with(vec![ReceiveConnector::internet(socket("192.0.2.25:25"))]);
     let own = to("<ann@[192.0.2.25]>");
     let anonymous = Permissions::anonymous_users().anonymous;
-    assert_eq!(checked.accepts_recipient(anonymous, &own), Err(Refusal::RelayDenied));
+    assert_eq!(checked.accepts_recipient(&internet(), anonymous, &own), Err(Refusal::RelayDenied));
     let relay = anonymous | Rights::ACCEPT_ANY_RECIPIENT;
-    assert_eq!(checked.accepts_recipient(relay, &own), Ok(RecipientClass::Foreign));
+    assert_eq!(checked.accepts_recipient(&internet(), relay, &own), Ok(RecipientClass::Foreign));
 }
 
 // [RFC 5321 §2.3.5-c, §4.5.1-b] test
 #[test]
 fn postmaster_is_taken_even_without_accepted_domains() {
     let checked = empty().check().unwrap();
-    let class = checked.accepts_recipient(Rights::SUBMIT, &to("<postmaster>"));
+    let class = checked.accepts_recipient(&internet(), Rights::SUBMIT, &to("<postmaster>"));
     assert_eq!(class, Ok(RecipientClass::Postmaster));
 }
 
@@ -94,7 +102,7 @@ fn postmaster_is_taken_even_without_accepted_domains() {
 fn without_the_right_to_submit_no_sender_is_taken() {
     let checked = contoso().check().unwrap();
     for path in ["<>", "<bob@elsewhere.example>", "<ann@contoso.com>"] {
-        let refusal = checked.accepts_sender(Permissions::none().anonymous, &from(path));
+        let refusal = checked.accepts_sender(Permissions::none().anonymous, &from(path), false);
         assert_eq!(refusal, Err(Refusal::NotAuthenticated), "{path}");
     }
     let reply = Refusal::NotAuthenticated.reply(ReplyProfile::Plain);
@@ -116,8 +124,8 @@ fn own_senders_need_their_right() {
         ("<bob@[192.0.2.1]>", Ok(())),
         ("<>", Ok(())),
     ] {
-        assert_eq!(checked.accepts_sender(hardened, &from(path)), expected, "{path}");
-        assert_eq!(checked.accepts_sender(plain, &from(path)), Ok(()), "{path}");
+        assert_eq!(checked.accepts_sender(hardened, &from(path), false), expected, "{path}");
+        assert_eq!(checked.accepts_sender(plain, &from(path), false), Ok(()), "{path}");
     }
     let text = "550 5.7.1 Client does not have permissions to send as this sender\r\n";
     assert_eq!(Refusal::OwnSender.reply(ReplyProfile::Plain).to_string(), text);
@@ -219,7 +227,7 @@ proptest! {
         let narrowest = containing.map(RemoteRange::width).min();
         prop_assert_eq!(connector.range_of(peer).map(RemoteRange::width), narrowest);
         let rights = connector.permissions.anonymous;
-        let answer = checked.accepts_recipient(rights, &to(&format!("<bob@{recipient}>")));
+        let answer = checked.accepts_recipient(connector, rights, &to(&format!("<bob@{recipient}>")));
         let may_relay = rights.contains(Rights::ACCEPT_ANY_RECIPIENT);
         let ours = is_ours(checked.accepted_domains(), &recipient);
         prop_assert_eq!(answer.is_ok(), may_relay || ours);

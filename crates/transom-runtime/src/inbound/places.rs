@@ -64,14 +64,9 @@ impl Places {
         let whole = (connector.name.clone(), None);
         let source = (connector.name.clone(), Some(peer));
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = |key: &(ConnectorId, Option<IpAddr>), max: Option<u32>| {
-            max.is_none_or(|max| counts.get(key).copied().unwrap_or(0) < max)
-        };
-        let fits = free(&whole, limits.connections_max_for(peer))
-            && free(&source, limits.connections_per_source_max_for(peer));
-        if !fits {
-            return None;
-        }
+        let count = |key| counts.get(key).copied().unwrap_or(0);
+        let (open, of_peer) = (count(&whole), count(&source));
+        limits.accepts_connection(peer, open, of_peer).ok()?;
         for key in [&whole, &source] {
             let count = counts.entry(key.clone()).or_default();
             *count = count.saturating_add(1);

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use transom_connector::{
-    Permissions, ReceiveConnector, ReceiveLimits, ReceiveProtocol, RecipientClass, ReplyProfile,
-    Rights,
+    ReceiveConnector, ReceiveLimits, ReceiveProtocol, RecipientClass, ReplyProfile, Rights,
 };
 use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
 use transom_queue::{
@@ -44,7 +43,6 @@ pub(super) struct Reception {
     core: Arc<Core>,
     connector: ConnectorId,
     limits: ReceiveLimits,
-    permissions: Permissions,
     protocol: ReceiveProtocol,
     profile: ReplyProfile,
     tells_the_time: bool,
@@ -92,7 +90,6 @@ impl Reception {
             name: core.config.receive_fqdn(connector).clone(),
             connector: connector.name.clone(),
             limits: connector.limits.clone(),
-            permissions: connector.permissions,
             protocol: connector.protocol,
             profile: connector.reply_profile,
             tells_the_time: connector.banner.is_none(),
@@ -131,8 +128,15 @@ impl Reception {
         self.principal = principal.cloned();
     }
 
-    fn rights(&self) -> Rights {
-        self.permissions.rights(self.principal.is_some())
+    /// The session's connector. The configuration is the one that it was chosen from.
+    fn connector(&self) -> Result<&ReceiveConnector, Reply> {
+        self.core.config.receive_connector(&self.connector).ok_or_else(local_error)
+    }
+
+    /// What the session may do, as who it is at this moment.
+    fn rights(&self, connector: &ReceiveConnector) -> Rights {
+        let kind = connector.principal_kind(self.principal.is_some(), &[""; 0]);
+        connector.permissions.rights(kind)
     }
 
     /// Puts the question to the authenticator.
@@ -165,8 +169,8 @@ impl Reception {
         if let Err(reply) = self.spool_takes_mail().await {
             return Answer::Reply(reply);
         }
-        if let Err(refusal) = self.core.config.accepts_sender(self.rights(), &reverse_path) {
-            return Answer::Reply(refusal.reply(self.profile));
+        if let Err(reply) = self.check_sender(&reverse_path) {
+            return Answer::Reply(reply);
         }
         self.transaction = Some(MailTransaction {
             reverse_path,
@@ -175,6 +179,21 @@ impl Reception {
             intake: None,
         });
         Answer::Accept
+    }
+
+    fn check_sender(&self, path: &ReversePath) -> Result<(), Reply> {
+        let (config, connector) = (&self.core.config, self.connector()?);
+        let may_send_as = config.sends_as(connector, self.principal.as_ref(), &[""; 0], path);
+        config
+            .accepts_sender(self.rights(connector), path, may_send_as)
+            .map_err(|refusal| refusal.reply(self.profile))
+    }
+
+    fn check_recipient(&self, path: &ForwardPath) -> Result<RecipientClass, Reply> {
+        let (config, connector) = (&self.core.config, self.connector()?);
+        config
+            .accepts_recipient(connector, self.rights(connector), path)
+            .map_err(|refusal| refusal.reply(self.profile))
     }
 
     /// The fuller and slower the disk, the fewer senders are taken, and the later.
@@ -196,9 +215,9 @@ impl Reception {
         forward_path: ForwardPath,
         parameters: RcptParameters,
     ) -> Answer {
-        let class = match self.core.config.accepts_recipient(self.rights(), &forward_path) {
+        let class = match self.check_recipient(&forward_path) {
             Ok(class) => class,
-            Err(refusal) => return Answer::Reply(refusal.reply(self.profile)),
+            Err(reply) => return Answer::Reply(reply),
         };
         if class == RecipientClass::Authoritative
             && let Err(reply) = self.known(&forward_path).await

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use transom_connector::{
-    ReceiveConnector, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile, Rights,
+    ReceiveConnector, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile,
 };
 use transom_smtp::Protocol;
 use transom_smtp::codec::XclientAttributes;
@@ -128,7 +128,8 @@ fn server_config(
         // A session in the clear gets to a connector with implicit TLS by XCLIENT only.
         .with_require_tls(matches!(connector.tls, ReceiveTls::Required | ReceiveTls::Implicit))
         .with_limits(session_limits(&connector.limits, client));
-    if connector.permissions.authenticated != Rights::NONE
+    // The session offers AUTH when TLS allows it.
+    if connector.offers_auth(true)
         && let Some(authentication) = &core.authentication
     {
         config = config.with_auth(authentication.offer().clone());

@@ -68,7 +68,8 @@ async fn who_logs_in_may_relay_and_the_next_session_may_not() {
     let folder = tempfile::tempdir().unwrap();
     let (chain, key) = write_certificate(folder.path());
     let events = Events::default();
-    let transport = start(&events, &chain, &key, Rights::EXCHANGE_USERS).await;
+    let rights = Rights::EXCHANGE_USERS | Rights::ACCEPT_ANY_SENDER;
+    let transport = start(&events, &chain, &key, rights).await;
     let (mut client, offers) = in_tls(&transport, &chain).await;
     let auth = offers.lines().find(|line| line.contains("AUTH"));
     assert_eq!(auth, Some("250-AUTH PLAIN LOGIN"), "no more than can be answered");

@@ -92,7 +92,8 @@ impl Authenticator for Alice {
 async fn xclient_leaves_nothing_of_a_login() {
     let folder = tempfile::tempdir().unwrap();
     let (chain, key) = write_certificate(folder.path());
-    let permissions = Permissions::anonymous_users().with_authenticated(Rights::EXCHANGE_USERS);
+    let users = Rights::EXCHANGE_USERS | Rights::ACCEPT_ANY_SENDER;
+    let permissions = Permissions::anonymous_users().with_authenticated(users);
     let connector = internet().with_tls(ReceiveTls::Offered).with_permissions(permissions);
     let (events, mailbox) = (Events::default(), Mailbox::default());
     let transport = transport(&events, &mailbox, connector)
