@@ -6,10 +6,8 @@ mod scheduler_support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scheduler_support::{deferred_now, enqueue, some_instant, start, used};
-use transom_queue::{
-    Completed, ConnectionResult, Enqueue, Scheduler, SchedulerAction, SchedulerOptions, Waiting,
-};
+use scheduler_support::{deferred_now, enqueue, options, some_instant, start, used};
+use transom_queue::{Completed, ConnectionResult, Enqueue, Scheduler, SchedulerAction, Waiting};
 use transom_types::{
     AttemptStage, EnhancedStatusCode, InternalMessageId, Reply, ReplyCode, Status,
 };
@@ -30,7 +28,7 @@ fn expect_expiry(scheduler: &mut Scheduler, at: std::time::Instant) -> Vec<Waiti
 #[test]
 fn message_expires_in_a_suspended_queue() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let queue = scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     scheduler.suspend_queue(now, queue);
     assert_eq!(scheduler.poll(now), SchedulerAction::Wait(Some(now + 48 * HOUR)));
@@ -42,8 +40,7 @@ fn message_expires_in_a_suspended_queue() {
 #[test]
 fn message_expires_behind_a_stuck_one_and_names_what_its_queue_knows() {
     let now = some_instant();
-    let options = SchedulerOptions::default().with_per_queue_max(1);
-    let mut scheduler = Scheduler::new(options);
+    let mut scheduler = Scheduler::new(options().with_per_queue_max(1));
     let queue = scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     scheduler.enqueue(now, enqueue(now, 2, "a.example"));
     let stuck = start(&mut scheduler, now);
@@ -60,7 +57,7 @@ fn message_expires_behind_a_stuck_one_and_names_what_its_queue_knows() {
 #[test]
 fn suspended_message_expires() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     assert!(scheduler.suspend_message(now, InternalMessageId(1)));
     expect_expiry(&mut scheduler, now + 48 * HOUR);
@@ -69,7 +66,7 @@ fn suspended_message_expires() {
 #[test]
 fn message_that_expires_years_ahead_never_does() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let expires_at = now + 24 * 365 * 50 * HOUR;
     scheduler.enqueue(now, Enqueue { expires_at, ..enqueue(now, 1, "a.example") });
     scheduler.suspend_message(now, InternalMessageId(1));
@@ -83,7 +80,7 @@ fn message_that_expires_years_ahead_never_does() {
 #[test]
 fn message_expires_while_all_is_suspended() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.suspend_all();
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     assert!(matches!(scheduler.poll(now), SchedulerAction::Wait(_)));
@@ -93,7 +90,7 @@ fn message_expires_while_all_is_suspended() {
 #[test]
 fn recipients_of_all_queues_expire_together() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.suspend_all();
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     let due = Some(now + 60 * HOUR);
@@ -108,7 +105,7 @@ fn recipients_of_all_queues_expire_together() {
 #[test]
 fn attempt_under_way_expires_right_after_it_ends() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let unit = Enqueue { recipients: vec![0, 1], ..enqueue(now, 1, "a.example") };
     scheduler.enqueue(now, unit);
     let dispatch = start(&mut scheduler, now);
@@ -124,7 +121,7 @@ fn attempt_under_way_expires_right_after_it_ends() {
 #[test]
 fn token_completes_once() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     let dispatch = start(&mut scheduler, now);
     assert!(scheduler.complete(now, dispatch.token, used()));
@@ -135,7 +132,7 @@ fn token_completes_once() {
 #[test]
 fn delay_notice_comes_once_and_the_message_stays() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.suspend_all();
     let delay_notice_at = Some(now + 4 * HOUR);
     scheduler.enqueue(now, Enqueue { delay_notice_at, ..enqueue(now, 1, "a.example") });
@@ -150,7 +147,7 @@ fn delay_notice_comes_once_and_the_message_stays() {
 #[test]
 fn suspended_message_keeps_its_due_time() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let due = Some(now + HOUR);
     scheduler.enqueue(now, Enqueue { due, ..enqueue(now, 1, "a.example") });
     scheduler.suspend_message(now, InternalMessageId(1));
@@ -166,7 +163,7 @@ fn suspended_message_keeps_its_due_time() {
 #[test]
 fn removal_takes_effect_on_what_is_under_way_unless_that_delivers() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     for message in [1, 2] {
         scheduler.enqueue(now, enqueue(now, message, "a.example"));
         let due = Some(now + HOUR);

@@ -5,13 +5,13 @@ mod scheduler_support;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use scheduler_support::{enqueue, some_instant, start, used};
-use transom_queue::{Scheduler, SchedulerAction, SchedulerOptions};
+use scheduler_support::{enqueue, options, some_instant, start, used};
+use transom_queue::{Scheduler, SchedulerAction};
 
 #[test]
 fn slow_destination_delays_no_other() {
     let begin = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default().with_inflight_max(100));
+    let mut scheduler = Scheduler::new(options().with_inflight_max(100));
     // 20,000 messages to one that never answers, then 1,000 to ten that need a second each.
     for message in 0..20_000 {
         scheduler.enqueue(begin, enqueue(begin, message, "slow.example"));
@@ -46,7 +46,7 @@ fn slow_destination_delays_no_other() {
 #[test]
 fn queues_take_turns_of_eight_small_messages() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default().with_window_initial(40));
+    let mut scheduler = Scheduler::new(options().with_window_initial(40));
     for message in 0..60 {
         let name = ["a", "b", "c"][message % 3];
         scheduler.enqueue(now, enqueue(now, u64::try_from(message).unwrap(), name));
@@ -60,8 +60,7 @@ fn queues_take_turns_of_eight_small_messages() {
 #[test]
 fn busy_connection_gives_way_after_its_turn_when_places_are_short() {
     let now = some_instant();
-    let options = SchedulerOptions::default().with_inflight_max(1);
-    let mut scheduler = Scheduler::new(options);
+    let mut scheduler = Scheduler::new(options().with_inflight_max(1));
     for message in 0..30 {
         scheduler.enqueue(now, enqueue(now, message, "large.example"));
     }
@@ -89,8 +88,7 @@ fn busy_connection_gives_way_after_its_turn_when_places_are_short() {
 #[test]
 fn window_grows_with_success_up_to_the_cap() {
     let now = some_instant();
-    let options = SchedulerOptions::default().with_per_queue_max(8);
-    let mut scheduler = Scheduler::new(options);
+    let mut scheduler = Scheduler::new(options().with_per_queue_max(8));
     for message in 0..200 {
         scheduler.enqueue(now, enqueue(now, message, "a.example"));
     }

@@ -4,7 +4,7 @@ mod scheduler_support;
 
 use std::time::Duration;
 
-use scheduler_support::{deferred_now, enqueue, hop, some_instant, start, used};
+use scheduler_support::{deferred_now, enqueue, hop, options, some_instant, start, used};
 use transom_queue::{
     Completed, ConnectionResult, QueueStatus, RetryProfile, Scheduler, SchedulerAction,
     SchedulerOptions,
@@ -23,7 +23,7 @@ fn failed(dispatch: &transom_queue::Dispatch, now: std::time::Instant) -> Comple
 fn queue_connects_again_by_the_ladder_until_the_message_expires() {
     let begin = some_instant();
     let mut now = begin;
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     let (mut waits, mut resubmits) = (Vec::new(), Vec::new());
     loop {
@@ -56,7 +56,7 @@ fn queue_connects_again_by_the_ladder_until_the_message_expires() {
 #[test]
 fn new_message_joins_a_queue_in_retry_without_being_attempted() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let queue = scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     let dispatch = start(&mut scheduler, now);
     scheduler.complete(now, dispatch.token, failed(&dispatch, now));
@@ -79,7 +79,7 @@ fn new_message_joins_a_queue_in_retry_without_being_attempted() {
 #[test]
 fn success_starts_the_ladder_anew() {
     let mut now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let queue = scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     for _ in 0..6 {
         let dispatch = start(&mut scheduler, now);
@@ -107,7 +107,7 @@ fn begin_all(scheduler: &mut Scheduler, now: std::time::Instant) -> Vec<transom_
 #[test]
 fn destination_that_comes_back_is_met_with_few_connections_that_grow() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     for message in 0..500 {
         scheduler.enqueue(now, enqueue(now, message, "a.example"));
     }
@@ -131,7 +131,7 @@ fn destination_that_comes_back_is_met_with_few_connections_that_grow() {
 #[test]
 fn start_with_much_mail_meets_each_destination_with_two_connections() {
     let now = some_instant();
-    let slow = SchedulerOptions::default().with_slow_start(Duration::from_secs(30));
+    let slow = SchedulerOptions::default();
     let mut scheduler = Scheduler::new(slow);
     for message in 0..100 {
         let name = if message % 2 == 0 { "a.example" } else { "b.example" };
@@ -158,7 +158,7 @@ fn start_with_much_mail_meets_each_destination_with_two_connections() {
 #[test]
 fn many_connections_that_fail_together_climb_one_step() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let mut queue = None;
     for message in 0..20 {
         queue = Some(scheduler.enqueue(now, enqueue(now, message, "a.example")));
@@ -177,7 +177,7 @@ fn many_connections_that_fail_together_climb_one_step() {
 #[test]
 fn failed_connection_beside_working_ones_narrows_the_window_and_no_more() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     for message in 0..20 {
         scheduler.enqueue(now, enqueue(now, message, "a.example"));
     }
@@ -193,7 +193,7 @@ fn failed_connection_beside_working_ones_narrows_the_window_and_no_more() {
 #[test]
 fn retry_now_does_not_wait_and_keeps_the_step() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let queue = scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     let dispatch = start(&mut scheduler, now);
     scheduler.complete(now, dispatch.token, failed(&dispatch, now));
@@ -208,8 +208,7 @@ fn retry_now_does_not_wait_and_keeps_the_step() {
 fn waits_of_the_internet_profile_differ_by_seed_alone() {
     let now = some_instant();
     let wait = |seed| {
-        let options =
-            SchedulerOptions::default().with_profile(RetryProfile::internet()).with_seed(seed);
+        let options = options().with_profile(RetryProfile::internet()).with_seed(seed);
         let mut scheduler = Scheduler::new(options);
         let queue = scheduler.enqueue(now, enqueue(now, 1, "a.example"));
         let dispatch = start(&mut scheduler, now);
@@ -223,7 +222,7 @@ fn waits_of_the_internet_profile_differ_by_seed_alone() {
 #[test]
 fn empty_queue_is_dropped_after_three_minutes_and_its_id_means_nothing_then() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let queue = scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     let dispatch = start(&mut scheduler, now);
     scheduler.complete(now, dispatch.token, used());
@@ -240,7 +239,7 @@ fn empty_queue_is_dropped_after_three_minutes_and_its_id_means_nothing_then() {
 #[test]
 fn unreachable_recipients_wait_for_a_drain_and_are_never_attempted() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let next_hop =
         NextHop { kind: transom_types::DeliveryType::Unreachable, ..hop("Unreachable Domain") };
     let unit = transom_queue::Enqueue { next_hop, ..enqueue(now, 1, "x") };

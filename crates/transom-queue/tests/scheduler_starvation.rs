@@ -8,10 +8,9 @@ mod scheduler_support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use scheduler_support::{deferred_now, enqueue, some_instant, start, used};
+use scheduler_support::{deferred_now, enqueue, options, some_instant, start, used};
 use transom_queue::{
     Completed, ConnectionResult, Enqueue, Priority, RateLimit, Scheduler, SchedulerAction,
-    SchedulerOptions,
 };
 use transom_types::NextHopDomain;
 
@@ -19,7 +18,7 @@ use transom_types::NextHopDomain;
 /// destination that never answers.
 fn steps_to_first_attempts(dead: u64) -> u32 {
     let begin = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default().with_inflight_max(2000));
+    let mut scheduler = Scheduler::new(options().with_inflight_max(2000));
     for message in 0..dead {
         scheduler.enqueue(begin, enqueue(begin, message, "dead.example"));
     }
@@ -58,8 +57,7 @@ fn dead_destination_with_a_hundred_thousand_messages_delays_nobody() {
 #[test]
 fn small_message_does_not_wait_behind_a_large_one() {
     let now = some_instant();
-    let options = SchedulerOptions::default().with_inflight_max(1);
-    let mut scheduler = Scheduler::new(options);
+    let mut scheduler = Scheduler::new(options().with_inflight_max(1));
     for recipient in 0..100_000 {
         let unit = Enqueue { recipients: vec![recipient], ..enqueue(now, 1, "a.example") };
         scheduler.enqueue(now, unit);
@@ -82,7 +80,7 @@ fn small_message_does_not_wait_behind_a_large_one() {
 #[test]
 fn lower_priorities_get_their_share_beside_a_flood_of_urgent_mail() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default().with_inflight_max(1));
+    let mut scheduler = Scheduler::new(options().with_inflight_max(1));
     let mut counts = BTreeMap::new();
     for (rank, priority) in (0u64..).zip(Priority::ALL) {
         for message in 0..2000 {
@@ -101,7 +99,7 @@ fn lower_priorities_get_their_share_beside_a_flood_of_urgent_mail() {
 #[test]
 fn connection_that_asks_for_more_does_not_serve_urgent_mail_alone() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default().with_per_queue_max(1));
+    let mut scheduler = Scheduler::new(options().with_per_queue_max(1));
     for message in 0..600 {
         let priority = if message < 300 { Priority::High } else { Priority::Normal };
         scheduler.enqueue(now, Enqueue { priority, ..enqueue(now, message, "a.example") });
@@ -119,8 +117,7 @@ fn connection_that_asks_for_more_does_not_serve_urgent_mail_alone() {
 /// Runs for `seconds` with sites that always have more to send; gives the attempts of each.
 fn attempts_of_sites(places: u32, seconds: u64, takes: &[u64]) -> Vec<f64> {
     let begin = some_instant();
-    let options = SchedulerOptions::default().with_inflight_max(places);
-    let mut scheduler = Scheduler::new(options);
+    let mut scheduler = Scheduler::new(options().with_inflight_max(places));
     let mut message = 0;
     let mut feed = |scheduler: &mut Scheduler, now: Instant, site: usize| {
         message += 1;
@@ -169,8 +166,8 @@ fn sites_with_equal_demand_have_equal_shares() {
 #[test]
 fn no_queue_takes_more_than_its_share_while_others_wait() {
     let now = some_instant();
-    let options = SchedulerOptions::default().with_inflight_max(40).with_window_initial(40);
-    let mut scheduler = Scheduler::new(options);
+    let wide = options().with_inflight_max(40).with_window_initial(40);
+    let mut scheduler = Scheduler::new(wide.clone());
     for message in 0..100 {
         scheduler.enqueue(now, enqueue(now, message, "large.example"));
     }
@@ -185,8 +182,7 @@ fn no_queue_takes_more_than_its_share_while_others_wait() {
     assert!(counts["large.example"] <= 10, "{counts:?}");
     assert_eq!(counts.values().sum::<u32>(), 40);
     // Alone it has all places.
-    let mut alone =
-        Scheduler::new(SchedulerOptions::default().with_inflight_max(40).with_window_initial(40));
+    let mut alone = Scheduler::new(wide);
     for message in 0..100 {
         alone.enqueue(now, enqueue(now, message, "large.example"));
     }
@@ -200,7 +196,7 @@ fn no_queue_takes_more_than_its_share_while_others_wait() {
 #[test]
 fn rate_limit_of_one_destination_holds_and_delays_no_other() {
     let begin = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let limit = RateLimit { attempts: 30, per: Duration::from_mins(1), burst: 3 };
     let slow_one = NextHopDomain::new("Slow.Example");
     scheduler.limit_rate(begin, &slow_one, Some(limit));

@@ -4,10 +4,8 @@ mod scheduler_support;
 
 use std::time::Duration;
 
-use scheduler_support::{deferred_now, enqueue, hop, some_instant, start, used};
-use transom_queue::{
-    Enqueue, Priority, QueueStatus, Scheduler, SchedulerAction, SchedulerOptions, UnitStatus,
-};
+use scheduler_support::{deferred_now, enqueue, hop, options, some_instant, start, used};
+use transom_queue::{Enqueue, Priority, QueueStatus, Scheduler, SchedulerAction, UnitStatus};
 use transom_types::InternalMessageId;
 
 fn status(scheduler: &Scheduler, message: u64) -> Option<UnitStatus> {
@@ -18,7 +16,7 @@ fn status(scheduler: &Scheduler, message: u64) -> Option<UnitStatus> {
 #[test]
 fn suspension_of_what_is_under_way_is_pending_and_takes_effect_when_it_comes_back() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     assert_eq!(status(&scheduler, 1), Some(UnitStatus::Ready));
     let dispatch = start(&mut scheduler, now);
@@ -35,7 +33,7 @@ fn suspension_of_what_is_under_way_is_pending_and_takes_effect_when_it_comes_bac
 #[test]
 fn removal_of_what_is_under_way_is_pending_and_a_delivery_comes_first() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     scheduler.enqueue(now, enqueue(now, 1, "a.example"));
     let dispatch = start(&mut scheduler, now);
     assert_eq!(scheduler.remove(now, dispatch.message), [0u32; 0]);
@@ -48,7 +46,7 @@ fn removal_of_what_is_under_way_is_pending_and_a_delivery_comes_first() {
 #[test]
 fn message_in_a_queue_that_retries_says_so() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let due = Some(now + Duration::from_mins(5));
     scheduler.enqueue(now, Enqueue { due, ..enqueue(now, 1, "a.example") });
     let unit = scheduler.message(InternalMessageId(1)).remove(0);
@@ -59,7 +57,7 @@ fn message_in_a_queue_that_retries_says_so() {
 #[test]
 fn queue_is_listed_by_urgency_and_counts_by_priority() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     for message in 0..10 {
         let priority = if message % 2 == 0 { Priority::Low } else { Priority::High };
         let unit = Enqueue { priority, ..enqueue(now, message, "a.example") };
@@ -74,7 +72,7 @@ fn queue_is_listed_by_urgency_and_counts_by_priority() {
 #[test]
 fn drain_goes_step_by_step_and_leaves_what_is_under_way_or_suspended() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     for message in 0..100 {
         let due = (message % 3 == 0).then(|| now + Duration::from_mins(1));
         scheduler.enqueue(now, Enqueue { due, ..enqueue(now, message, "a.example") });
@@ -109,7 +107,7 @@ fn drain_goes_step_by_step_and_leaves_what_is_under_way_or_suspended() {
 #[test]
 fn queue_tells_what_came_and_went_in_the_last_minute() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     for message in 0..10 {
         scheduler.enqueue(now, enqueue(now, message, "a.example"));
     }
@@ -132,7 +130,7 @@ fn queue_tells_what_came_and_went_in_the_last_minute() {
 #[test]
 fn queue_can_be_suspended_before_anything_is_in_it_and_stays_until_it_is_resumed() {
     let now = some_instant();
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let mut scheduler = Scheduler::new(options());
     let queue = scheduler.open_queue(now, hop("a.example"));
     assert!(scheduler.suspend_queue(now, queue));
     let later = now + Duration::from_hours(1);

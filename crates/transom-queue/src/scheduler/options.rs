@@ -22,9 +22,8 @@ pub struct SchedulerOptions {
     /// wide, and shrinks by one for as many connections that fail beside others that work. A queue
     /// that could not connect goes on with one, and once that worked with two.
     pub window_initial: u32,
-    /// How long from the first call on queues begin with two attempts only (no time): who fills a
-    /// scheduler from a spool that waited says 30 s, so that a start does not meet all
-    /// destinations at once with all it has.
+    /// How long from the first call on queues begin with no more than two attempts (30 s), so that
+    /// a start with a spool full of mail does not meet all destinations at once with all it has.
     pub slow_start: Duration,
     /// How many attempts of each queue may begin in a time (no limit).
     /// [`limit_rate`](super::Scheduler::limit_rate) sets another for one destination.
@@ -47,7 +46,7 @@ impl Default for SchedulerOptions {
             per_queue_max: 40,
             smart_host_max: 100,
             window_initial: 5,
-            slow_start: Duration::ZERO,
+            slow_start: Duration::from_secs(30),
             rate_limit: None,
             resubmit_after: Duration::from_hours(12),
             queue_idle_max: Duration::from_mins(3),

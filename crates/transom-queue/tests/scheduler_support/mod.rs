@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use transom_queue::{
     Completed, ConnectionResult, Dispatch, Enqueue, Priority, Scheduler, SchedulerAction,
+    SchedulerOptions,
 };
 use transom_types::{
     ConnectorId, DeliveryType, InternalMessageId, NextHop, NextHopDomain, TlsClass,
@@ -23,6 +24,11 @@ pub(crate) fn hop(name: &str) -> NextHop {
         connector: ConnectorId::new("internet"),
         tls: TlsClass::Normal,
     }
+}
+
+/// As they are, but for the slow start: the tests of that ask for it.
+pub(crate) fn options() -> SchedulerOptions {
+    SchedulerOptions::default().with_slow_start(Duration::ZERO)
 }
 
 /// A message with one recipient, due at once, that lives for two days.

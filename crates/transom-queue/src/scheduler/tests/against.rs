@@ -66,7 +66,8 @@ impl Pair {
             .with_inflight_max(u32::try_from(INFLIGHT_MAX).unwrap())
             .with_per_queue_max(PER_QUEUE_MAX)
             .with_resubmit_after(Duration::from_mins(10))
-            .with_window_initial(WINDOW_INITIAL);
+            .with_window_initial(WINDOW_INITIAL)
+            .with_slow_start(Duration::ZERO);
         let model = Model {
             now,
             units: Vec::new(),

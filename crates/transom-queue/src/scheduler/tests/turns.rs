@@ -161,7 +161,8 @@ proptest! {
         let options = SchedulerOptions::default()
             .with_inflight_max(INFLIGHT_MAX)
             .with_per_queue_max(WIDTH)
-            .with_window_initial(WIDTH);
+            .with_window_initial(WIDTH)
+            .with_slow_start(Duration::ZERO);
         let (mut real, mut naive) = (Scheduler::new(options), Naive::new());
         let mut under_way: Vec<(usize, Dispatch)> = Vec::new();
         let (mut message, mut first, mut size) = (0u64, 0u32, 0u64);

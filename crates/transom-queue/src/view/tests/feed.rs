@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use transom_types::{
     AttemptStage, ConnectorId, DeliveryType, InternalMessageId, NextHop, NextHopDomain, Reply,
-    Status, Timestamp, TlsClass,
+    Status, TlsClass,
 };
 
+use super::moment;
 use crate::query::{Filter, PageStart, Query};
 use crate::scheduler::{Completed, ConnectionResult, Enqueue, SchedulerAction};
 use crate::testing::{block_on, sample_message};
@@ -15,13 +16,6 @@ use crate::{
     Accept, Durability, MemoryOptions, MemorySpool, Op, Priority, QueueStatus, Scheduler,
     SchedulerOptions, Spool, UnitStatus,
 };
-
-fn moment() -> Moment {
-    let wall = "2026-11-24T12:00:00Z".parse::<Timestamp>().unwrap().to_system_time();
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
-    let now = Instant::now();
-    Moment { now, wall }
-}
 
 fn enqueue(moment: Moment, message: u64, domain: &str, kind: DeliveryType) -> Enqueue {
     Enqueue {
@@ -54,7 +48,8 @@ fn starts(scheduler: &mut Scheduler, now: Instant) -> Vec<crate::Dispatch> {
 /// Ten messages to contoso.com, whose server refuses connections; three to fabrikam.com; one that
 /// leads nowhere.
 fn busy(at: Moment) -> Scheduler {
-    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    let at_once = SchedulerOptions::default().with_slow_start(Duration::ZERO);
+    let mut scheduler = Scheduler::new(at_once);
     for message in 1..=10 {
         let dns = DeliveryType::DnsConnectorDelivery;
         scheduler.enqueue(at.now, enqueue(at, message, "contoso.com", dns));
