@@ -13,10 +13,12 @@ use transom_connector::{
     AcceptedDomain, Configuration, ConfigurationErrors, ReceiveConnector, SendConnector,
 };
 use transom_dns::Resolver;
-use transom_queue::{OpenError, RetryProfile, SegLogOptions, Spool, StoreError};
+use transom_queue::{
+    OpenError, RateLimit, RetryProfile, SchedulerOptions, SegLogOptions, Spool, StoreError,
+};
 use transom_tracking::EventSink;
 use transom_tracking::rotation::Rotation;
-use transom_types::{Domain, ParseDomainError, ParseMailboxError};
+use transom_types::{Domain, NextHopDomain, ParseDomainError, ParseMailboxError};
 
 use crate::clock::{Clock, SystemClock};
 use crate::start;
@@ -47,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) certificate: Option<Certificate>,
     pub(crate) provider: Option<Arc<CryptoProvider>>,
     pub(crate) profile: RetryProfile,
+    pub(crate) scheduler: SchedulerOptions,
+    pub(crate) rate_limits: Vec<(NextHopDomain, RateLimit)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) private_addresses: bool,
     pub(crate) suspend_delivery: bool,
@@ -82,6 +86,8 @@ impl TransportBuilder {
                 certificate: None,
                 provider: None,
                 profile: RetryProfile::default(),
+                scheduler: SchedulerOptions::default(),
+                rate_limits: Vec::new(),
                 clock: Arc::new(SystemClock),
                 private_addresses: false,
                 suspend_delivery: false,
@@ -192,6 +198,22 @@ impl TransportBuilder {
     /// When to try again and when to give up; [`RetryProfile::exchange`] unless set.
     pub fn retry_profile(mut self, profile: RetryProfile) -> Self {
         self.parts.profile = profile;
+        self
+    }
+
+    /// How many attempts are under way at the same time, of all queues and of each, and how many
+    /// may begin in a time. Its profile and its seed are not used: the former is
+    /// [`retry_profile`](Self::retry_profile).
+    pub fn scheduler_options(mut self, options: SchedulerOptions) -> Self {
+        self.parts.scheduler = options;
+        self
+    }
+
+    /// Lets no more than so many attempts to a destination begin in a time, whatever the options of
+    /// the scheduler say of all. The destination is what queues are named by: the recipients'
+    /// domain, the smart hosts as the connector lists them, or the delivery agent.
+    pub fn rate_limit(mut self, destination: &str, limit: RateLimit) -> Self {
+        self.parts.rate_limits.push((NextHopDomain::new(destination), limit));
         self
     }
 

@@ -18,6 +18,7 @@ use crate::body_cache::Fresh;
 use crate::core::Core;
 use crate::dispatcher::{Entering, Request};
 use crate::settlement::{FINAL_RETRY, fail_unrouted, retry_after};
+use crate::submission;
 
 /// Messages that one worker takes at once.
 const BATCH: usize = 64;
@@ -63,19 +64,28 @@ pub(crate) async fn work(core: Arc<Core>, submission: Arc<Mutex<mpsc::Receiver<S
         if taken == 0 {
             return;
         }
+        if core.submission.is_suspended() {
+            submission::hold(&core, &mut batch).await;
+            continue;
+        }
+        let mut routed = Vec::with_capacity(taken);
         let mut entering = Vec::with_capacity(taken);
         // Reports that come out of it follow at once: put into the channel by its only readers,
         // they would wait for ever where it is full.
         while !batch.is_empty() {
             let mut reports = Vec::new();
             for submitted in batch.drain(..) {
-                categorize_one(&core, submitted, &mut entering, &mut reports).await;
+                let id = submitted.id;
+                if categorize_one(&core, submitted, &mut entering, &mut reports).await {
+                    routed.push(id);
+                }
             }
             batch.append(&mut reports);
         }
         if core.dispatcher.send(Request::Enqueue(entering)).await.is_err() {
             return;
         }
+        core.submission.leave(routed);
     }
 }
 
@@ -128,23 +138,23 @@ pub(crate) fn at_once(core: &Core, submitted: &Submitted) -> Option<Vec<Entering
     for (next_hop, recipients) in &groups {
         let kept: Vec<_> = recipients.iter().map(|recipient| (*recipient, *recipient)).collect();
         let message = (submitted.id, submitted.suspended);
-        enqueue(submitted, message, next_hop, &kept, &mut entering);
+        enter(submitted, message, next_hop, &kept, &mut entering);
     }
     Some(entering)
 }
 
 /// Categorizes a message; what the spool does not write down now is tried again later, and so is
-/// what panics: a worker goes on with the other messages.
+/// what panics: a worker goes on with the other messages. False when it is tried again.
 async fn categorize_one(
     core: &Arc<Core>,
     submitted: Submitted,
     entering: &mut Vec<Entering>,
     reports: &mut Vec<Submitted>,
-) {
+) -> bool {
     let before = entering.len();
     let work = AssertUnwindSafe(try_categorize(core, &submitted, entering, reports));
     let wait = match work.catch_unwind().await {
-        Ok(Ok(())) => return,
+        Ok(Ok(())) => return true,
         Ok(Err(error)) => {
             tracing::error!(message = %submitted.id, %error, "a message cannot be categorized");
             retry_after(&error)
@@ -158,6 +168,7 @@ async fn categorize_one(
     if let Some(wait) = wait {
         core.spawn(submit_later(Arc::clone(core), submitted, wait));
     }
+    wait.is_none()
 }
 
 /// Puts a message that could not be categorized before the categorizer again, as it is by then. A
@@ -172,7 +183,7 @@ async fn submit_later(core: Arc<Core>, submitted: Submitted, mut wait: Duration)
             }
             Err(error) => match retry_after(&error) {
                 Some(later) => wait = later,
-                None => return,
+                None => return core.submission.leave([submitted.id]),
             },
         }
     }
@@ -199,11 +210,11 @@ async fn try_categorize(
         let renumbered: Vec<_> = recipients.iter().copied().zip(0u32..).collect();
         // Who stopped the message before it was forked has stopped its forks.
         let stopped = submitted.suspended || suspended.contains(&child);
-        enqueue(submitted, (child, stopped), &next_hop, &renumbered, entering);
+        enter(submitted, (child, stopped), &next_hop, &renumbered, entering);
     }
     for (next_hop, recipients) in groups {
         let kept: Vec<_> = recipients.iter().map(|recipient| (*recipient, *recipient)).collect();
-        enqueue(submitted, (submitted.id, submitted.suspended), &next_hop, &kept, entering);
+        enter(submitted, (submitted.id, submitted.suspended), &next_hop, &kept, entering);
     }
     Ok(())
 }
@@ -247,7 +258,7 @@ fn for_recipients(message: &Accepted, parent: InternalMessageId, recipients: &[u
 /// Puts recipients into their delivery queue, those with the same due time together.
 /// `recipients` are pairs: place in the message submitted, place in `message`, which may be
 /// suspended.
-fn enqueue(
+pub(crate) fn enter(
     submitted: &Submitted,
     (message, suspended): (InternalMessageId, bool),
     next_hop: &NextHop,

@@ -19,10 +19,10 @@ use transom_tracking::{EventSink, TrackingEvent};
 use transom_types::{InternalMessageId, NextHop};
 
 use crate::body_cache::BodyCache;
-use crate::categorize::Submitted;
 use crate::clock::Clock;
 use crate::dispatcher::Request;
 use crate::inbound::Authentication;
+use crate::submission::Submission;
 use crate::tls::Tls;
 use crate::wire::BufferPool;
 
@@ -52,7 +52,7 @@ pub(crate) struct Core {
     /// Next hops whose mail goes to others.
     pub(crate) redirects: Mutex<HashMap<NextHop, NextHop>>,
     /// To the categorizer. Full: sessions wait with their `250`, which stops their peers.
-    pub(crate) submission: mpsc::Sender<Submitted>,
+    pub(crate) submission: Submission,
     /// To the dispatcher. Full: categorizer and connections wait.
     pub(crate) dispatcher: mpsc::Sender<Request>,
     /// Cancelled when the transport stops: nothing new is begun.

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use transom_queue::view::{AgeHistogram, Moment, QueueInfo, Unscheduled, queue_rows};
 use transom_queue::{
     Completed, Dispatch, DispatchToken, Drained, Enqueue, QueueId, QueueView, Scheduler,
-    SchedulerAction, UnitView,
+    SchedulerAction, UnitView, Walked,
 };
 use transom_types::{InternalMessageId, NextHop, Status};
 
@@ -80,16 +81,20 @@ pub(crate) enum Request {
     Queues(oneshot::Sender<Vec<QueueView>>),
     /// The queue that leads there, if there is one.
     Queue(NextHop, oneshot::Sender<Option<QueueView>>),
-    /// The first messages of a queue; at most so many.
-    Units(QueueId, usize, oneshot::Sender<Vec<UnitView>>),
+    /// All queues as rows.
+    Rows(oneshot::Sender<Vec<QueueInfo>>),
+    /// So many messages, from a place on.
+    Walk(u32, u32, oneshot::Sender<Walked>),
+    /// How old what is in the queues is.
+    Ages(oneshot::Sender<AgeHistogram>),
     /// Where a message is.
     Message(InternalMessageId, oneshot::Sender<Found>),
-    /// No attempt of a queue begins.
-    SuspendQueue(QueueId),
+    /// No attempt of the queue that leads there begins.
+    SuspendQueue(NextHop),
     /// Attempts of a queue begin again.
-    ResumeQueue(QueueId),
+    ResumeQueue(NextHop),
     /// A queue connects now.
-    RetryNow(QueueId),
+    RetryNow(NextHop),
     /// What may be routed anew leaves a queue; at most so many of each priority.
     Drain(QueueId, u32, oneshot::Sender<Drained>),
 }
@@ -266,13 +271,27 @@ impl Dispatcher {
                     self.scheduler.resume_all();
                 }
             }
-            Request::SuspendQueue(queue) => drop(self.scheduler.suspend_queue(now, queue)),
-            Request::ResumeQueue(queue) => drop(self.scheduler.resume_queue(now, queue)),
-            Request::RetryNow(queue) => drop(self.scheduler.retry_now(now, queue)),
-            Request::Drain(queue, max, reply) => self.drain(now, queue, max, reply),
-            Request::Queues(_) | Request::Queue(..) | Request::Units(..) | Request::Message(..) => {
-                self.show(request);
+            Request::SuspendQueue(next_hop) => {
+                let queue = self.scheduler.open_queue(now, next_hop);
+                self.scheduler.suspend_queue(now, queue);
             }
+            Request::ResumeQueue(next_hop) => {
+                if let Some(queue) = self.scheduler.queue_of(&next_hop) {
+                    self.scheduler.resume_queue(now, queue);
+                }
+            }
+            Request::RetryNow(next_hop) => {
+                if let Some(queue) = self.scheduler.queue_of(&next_hop) {
+                    self.scheduler.retry_now(now, queue);
+                }
+            }
+            Request::Drain(queue, max, reply) => self.drain(now, queue, max, reply),
+            Request::Ages(_)
+            | Request::Message(..)
+            | Request::Queue(..)
+            | Request::Queues(_)
+            | Request::Rows(_)
+            | Request::Walk(..) => self.show(request),
         }
     }
 
@@ -285,8 +304,15 @@ impl Dispatcher {
                 let queue = scheduler.queue_of(&next_hop).and_then(|id| scheduler.queue(id));
                 drop(reply.send(queue));
             }
-            Request::Units(queue, count, reply) => {
-                drop(reply.send(scheduler.units_of(queue).take(count).collect()));
+            Request::Rows(reply) => {
+                let poison = u32::try_from(self.core.poison().len()).unwrap_or(u32::MAX);
+                let beside = Unscheduled { routing: self.core.submission.count(), poison };
+                let rows = queue_rows(scheduler, beside, self.moment());
+                drop(reply.send(rows.collect()));
+            }
+            Request::Walk(from, max, reply) => drop(reply.send(scheduler.walk(from, max))),
+            Request::Ages(reply) => {
+                drop(reply.send(AgeHistogram::of(scheduler, &self.moment())));
             }
             Request::Message(message, reply) => {
                 let of = |unit: UnitView| Some((scheduler.queue(unit.queue)?.next_hop, unit));
@@ -296,6 +322,10 @@ impl Dispatcher {
             }
             _ => {}
         }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: self.core.clock.now(), wall: self.core.clock.wall() }
     }
 
     fn remove(&mut self, now: Instant, message: InternalMessageId, removing: Removing) -> Taken {

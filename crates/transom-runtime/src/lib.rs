@@ -54,12 +54,13 @@ mod maildir;
 mod outbound;
 mod settlement;
 mod start;
+mod submission;
 mod tls;
 mod tracking_log;
 mod transport;
 mod wire;
 
-pub use admin::{Progress, Removal, Removed, VerbError};
+pub use admin::{Done, MessageTarget, Progress, QueryError, QueueTarget, Removal, VerbError};
 pub use builder::{StartError, TransportBuilder};
 pub use clock::{Clock, SystemClock};
 pub use maildir::Maildir;

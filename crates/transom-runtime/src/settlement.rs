@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use transom_queue::{
-    Accept, Accepted, Cause, Completed, Content, Dispatch, Durability, MessageState, Op, Overdue,
-    ReportDraft, ReportMessage, SettleInput, Settlement, StoreError, StoredMessage, settle,
+    Accept, Accepted, Cause, Completed, Content, DiskLevel, Dispatch, Durability, MessageState, Op,
+    Overdue, ReportDraft, ReportMessage, SettleInput, Settlement, StoreError, StoredMessage,
+    settle,
 };
 use transom_tracking::TrackingEvent;
 use transom_types::{InternalMessageId, Outcome, RecipientResult, Reply, Status};
@@ -52,6 +53,9 @@ pub(crate) const FINAL_RETRY: Duration = Duration::from_mins(10);
 /// Octets of a peer's words that are kept for each recipient: enough for people to read, and the
 /// outcomes of the largest transaction fit into one commit, with their report.
 const REPLY_OCTETS_MAX: usize = 2048;
+
+/// Octets of the original's header section that a report carries on a full disk.
+const SHORT_OCTETS_MAX: u64 = 4096;
 
 /// Cuts off what peers and agents say beyond [`REPLY_OCTETS_MAX`].
 pub(crate) fn shorten(results: &mut [RecipientResult]) {
@@ -286,8 +290,12 @@ struct Made {
 async fn make_report(
     core: &Core,
     at_hand: &AtHand,
-    draft: ReportDraft,
+    mut draft: ReportDraft,
 ) -> Result<(Op, Made), StoreError> {
+    // What room there is on a full disk is for outcomes.
+    if core.spool.pressure().disk >= DiskLevel::Critical {
+        draft = draft.with_headers_only(SHORT_OCTETS_MAX);
+    }
     let mut original = vec![0; usize::try_from(draft.original_octets()).unwrap_or_default()];
     // What cannot be read is not quoted; the report is made all the same.
     let read = at_hand.content.read_at(0, &mut original).unwrap_or(0);

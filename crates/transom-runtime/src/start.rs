@@ -12,8 +12,8 @@ use transom_agent::DeliveryAgent;
 use transom_connector::{CheckedConfiguration, ReceiveTls, SendDelivery};
 use transom_dns::{HickoryResolver, Resolver, Zone};
 use transom_queue::{
-    Durability, LoadedMessage, MemoryOptions, MemorySpool, Op, POISON_ACTOR, RecoveryReport,
-    Scheduler, SchedulerOptions, SegLog, SettlePolicy, Spool, StoreError, recover,
+    Durability, LoadedMessage, MemoryOptions, MemorySpool, Op, POISON_ACTOR, RecipientState,
+    RecoveryReport, Scheduler, SegLog, SettlePolicy, Spool, StoreError, recover,
 };
 use transom_routing::LocalIdentity;
 use transom_tracking::{EventId, Source, TrackingEvent};
@@ -26,6 +26,7 @@ use crate::categorize::{self, Submitted};
 use crate::core::Core;
 use crate::dispatcher::{self, Entering, Request};
 use crate::inbound::{Authentication, Listener, Places, bind};
+use crate::submission::{self, Submission};
 use crate::tls::Tls;
 use crate::tracking_log::TrackingLog;
 use crate::transport::Transport;
@@ -55,16 +56,23 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
     let core_parts =
         CoreParts { config, settle_policy, tls, resolver, spool, listeners: &listeners };
     let (core, channels) = core(core_parts, &mut parts);
-    let mut scheduler = Scheduler::new(
-        SchedulerOptions::default().with_profile(parts.profile).with_seed(fastrand::u64(..)),
-    );
-    if parts.suspend_delivery {
-        scheduler.suspend_all();
-    }
+    let mut scheduler = scheduler(&core, parts);
     let (recovery, later) = load(&core, &mut scheduler).await?;
     let later = end_removals(&core, &mut scheduler, later);
     let addresses = run(&core, scheduler, channels, listeners, later);
     Ok(Transport::new(core, addresses, recovery))
+}
+
+fn scheduler(core: &Core, parts: Parts) -> Scheduler {
+    let options = parts.scheduler.with_profile(parts.profile).with_seed(fastrand::u64(..));
+    let mut scheduler = Scheduler::new(options);
+    for (destination, limit) in parts.rate_limits {
+        scheduler.limit_rate(core.clock.now(), &destination, Some(limit));
+    }
+    if parts.suspend_delivery {
+        scheduler.suspend_all();
+    }
+    scheduler
 }
 
 fn demand_certificate(config: &CheckedConfiguration, have: bool) -> Result<(), StartError> {
@@ -162,7 +170,7 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
         verbs: Mutex::default(),
         poison: std::sync::Mutex::default(),
         redirects: std::sync::Mutex::default(),
-        submission,
+        submission: Submission::new(submission),
         dispatcher,
         stop: CancellationToken::new(),
         abort: CancellationToken::new(),
@@ -227,7 +235,15 @@ async fn load(
             deadlines: found.deadlines,
             suspended: found.suspended,
         };
-        match categorize::at_once(core, &submitted) {
+        // What was attempted before Submission was suspended was in a delivery queue.
+        let attempted = |state: &RecipientState| state.attempts > 0 || state.outcome.is_some();
+        let untried = !submitted.state.recipients.iter().any(attempted);
+        let entering = if core.submission.is_suspended() && untried {
+            Some(submission::held(&submitted))
+        } else {
+            categorize::at_once(core, &submitted)
+        };
+        match entering {
             Some(entering) => {
                 for Entering { unit, suspended } in entering {
                     let message = unit.message;

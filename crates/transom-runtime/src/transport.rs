@@ -56,7 +56,8 @@ impl Transport {
         self.core.spool.health()
     }
 
-    /// All delivery queues, as they are now.
+    /// All delivery queues, as they are now. [`find_queues`](Self::find_queues) finds those that
+    /// are asked for, Submission and Poison among them.
     ///
     /// # Cancel safety
     ///

@@ -40,6 +40,8 @@ pub struct ReportDraft {
     reporting_mta: Domain,
     postmaster: Mailbox,
     original_octets: u64,
+    /// Octets of the original's header section.
+    header_octets: u64,
     /// Whether all of the original goes back.
     whole: bool,
 }
@@ -109,6 +111,7 @@ impl ReportDraft {
             } else {
                 message.facts.header_octets.min(limit)
             },
+            header_octets: message.facts.header_octets,
             whole,
         })
     }
@@ -117,6 +120,14 @@ impl ReportDraft {
     /// [`RETURNED_OCTETS_MAX`].
     pub fn original_octets(&self) -> u64 {
         self.original_octets
+    }
+
+    /// The same with no more of the original than the beginning of its header section: for a disk
+    /// that is full.
+    #[must_use]
+    pub fn with_headers_only(self, octets_max: u64) -> Self {
+        let original_octets = self.header_octets.min(self.original_octets).min(octets_max);
+        Self { whole: false, original_octets, ..self }
     }
 
     /// The report as a message with the id `id`, which the ingest has; `original` is what was read

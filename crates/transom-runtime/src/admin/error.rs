@@ -34,23 +34,23 @@ pub enum VerbError {
         id: InternalMessageId,
     },
     /// There is no such queue.
-    #[error("cannot {verb} queue {next_hop}: it is not here")]
+    #[error("cannot {verb} queue {queue}: it is not here")]
     NoQueue {
         /// What was asked.
         verb: Verb,
-        /// Where it would lead.
-        next_hop: Box<NextHop>,
+        /// Its name, or where it would lead.
+        queue: String,
     },
     /// The transport is stopping.
     #[error(transparent)]
     NotRunning(#[from] NotRunning),
     /// The verb does not fit the queue as it stands.
-    #[error("cannot {verb} queue {next_hop}: {why}")]
+    #[error("cannot {verb} queue {queue}: {why}")]
     Queue {
         /// What was asked.
         verb: Verb,
-        /// Where it leads.
-        next_hop: Box<NextHop>,
+        /// Where it leads, or its name.
+        queue: String,
         /// Why not.
         why: Refusal,
     },

@@ -4,41 +4,58 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use transom_queue::view::Verb;
+use transom_queue::view::{Effect, Verb};
 use transom_queue::{Content, StoreError};
 use transom_types::InternalMessageId;
 
-use super::{VerbError, check_actor, journal};
+use super::{Done, MessageTarget, VerbError, check_actor, journal};
 use crate::transport::Transport;
 
 /// Octets that are read and written at once.
 const BLOCK: usize = 64 << 10;
 
 impl Transport {
-    /// Writes the content of a suspended message into a new file, which is durable when this
-    /// returns; the message stays where it is. A file that could not be written to its end is
-    /// removed. Gives the octets that were written. Exchange: `Export-Message`.
+    /// Writes the content of suspended messages into new files, which are durable when this
+    /// returns; the messages stay where they are. `place` is the file for one message, or a folder,
+    /// where each gets the name of its id and `.eml`. A file that could not be written to its end
+    /// is removed, and ends the export. Exchange: `Export-Message`.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe, but that the file may be written all the same.
+    /// Cancel safe, but that the file at hand may be written all the same.
     ///
     /// # Errors
     ///
     /// [`VerbError::Write`] names the file and what the system said: it is there already, the disk
-    /// is full. [`VerbError`] otherwise names verb and message and says why not.
+    /// is full. [`VerbError`] otherwise names verb and message and says why not; see [`Done`] for
+    /// several.
     pub async fn export_message(
         &self,
-        id: InternalMessageId,
-        path: impl Into<PathBuf>,
+        which: impl Into<MessageTarget> + Send,
+        place: impl Into<PathBuf> + Send,
         actor: &str,
-    ) -> Result<u64, VerbError> {
-        let path = path.into();
-        let place = path.display().to_string();
-        self.export(id, place, actor, move |content| write_file(content, &path)).await
+    ) -> Result<Done, VerbError> {
+        check_actor(actor)?;
+        let place = place.into();
+        let looked = place.clone();
+        let into_folder =
+            tokio::task::spawn_blocking(move || looked.is_dir()).await.unwrap_or(false);
+        let (ids, named) = self.meant_messages(Verb::Export, which.into()).await?;
+        let mut done = Done::default();
+        for id in ids {
+            let path = if into_folder { place.join(format!("{id}.eml")) } else { place.clone() };
+            let name = path.display().to_string();
+            let written = self.export(id, name, actor, move |c| write_file(c, &path)).await;
+            if let Err(VerbError::Write { .. }) = written {
+                return written.map(|_| done);
+            }
+            done.add(written.map(|_| Effect::Now));
+        }
+        done.of(named)
     }
 
-    /// The same into a writer, which is flushed. What was written before an error stays written.
+    /// Writes the content of one suspended message into a writer, which is flushed. Gives the
+    /// octets. What was written before an error stays written.
     ///
     /// # Cancel safety
     ///
@@ -53,6 +70,7 @@ impl Transport {
         mut writer: impl Write + Send + 'static,
         actor: &str,
     ) -> Result<u64, VerbError> {
+        check_actor(actor)?;
         let write = move |content: &Content| {
             copy(content, &mut writer)?;
             writer.flush().map_err(Failed::Write)
@@ -67,7 +85,6 @@ impl Transport {
         actor: &str,
         write: impl FnOnce(&Content) -> Result<(), Failed> + Send + 'static,
     ) -> Result<u64, VerbError> {
-        check_actor(actor)?;
         let (located, _) = self.judge(Verb::Export, id).await?;
         let Some(stored) = located.stored else {
             let what = "its content does not verify".to_owned();

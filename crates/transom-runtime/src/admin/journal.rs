@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use transom_queue::view::Verb;
+use transom_queue::view::{QueueInfo, Verb};
 use transom_queue::{Durability, Note, Op, Scheduler, StoreError};
 use transom_tracking::{EventId, Source, TrackingEvent};
 use transom_types::{
@@ -69,6 +69,9 @@ pub(crate) fn restore_suspended_queues(core: &Core, scheduler: &mut Scheduler) {
     let now = core.clock.now();
     for (key, _) in kept(core, SUSPENDED) {
         if let Some(next_hop) = from_text(&key) {
+            if next_hop.kind == DeliveryType::Undefined {
+                core.submission.set_suspended(true);
+            }
             let queue = scheduler.open_queue(now, next_hop);
             scheduler.suspend_queue(now, queue);
         }
@@ -107,12 +110,13 @@ fn kept(core: &Core, kind: &str) -> Vec<(String, String)> {
     notes.filter_map(texts).collect()
 }
 
-const KINDS: [DeliveryType; 6] = [
+const KINDS: [DeliveryType; 7] = [
     DeliveryType::DnsConnectorDelivery,
     DeliveryType::SmartHostConnectorDelivery,
     DeliveryType::DeliveryAgent,
     DeliveryType::NonSmtpGatewayDelivery,
     DeliveryType::SmtpRelayToConnectorSourceServers,
+    DeliveryType::Undefined,
     DeliveryType::Unreachable,
 ];
 
@@ -149,10 +153,13 @@ pub(super) fn tell_message(core: &Core, id: InternalMessageId, verb: Verb, actor
 }
 
 /// Tells what was done to a queue.
-pub(super) fn tell_queue(core: &Core, next_hop: &NextHop, verb: Verb, actor: &str) {
-    let mut event = told(core, verb, actor);
-    event.connector = Some(next_hop.connector.clone());
-    event.next_hop = Some(next_hop.clone());
+pub(super) fn tell_queue(core: &Core, queue: &QueueInfo, verb: Verb, actor: &str) {
+    let mut event = match &queue.next_hop {
+        Some(_) => told(core, verb, actor),
+        None => told(core, format_args!("{verb} {}", queue.kind), actor),
+    };
+    event.connector = queue.next_hop.as_ref().map(|next_hop| next_hop.connector.clone());
+    event.next_hop.clone_from(&queue.next_hop);
     core.emit(&event);
 }
 

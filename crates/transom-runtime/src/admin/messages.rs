@@ -3,24 +3,29 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::future::join_all;
 use tokio::sync::oneshot;
-use transom_queue::view::{Effect, QueueKind, Target, Verb, verdict};
+use transom_queue::view::{Effect, QueueKind, Refusal, Target, Verb, verdict};
 use transom_queue::{
     AdminVerb, Durability, LoadedMessage, Op, Recovered, StoreError, StoredMessage, UnitStatus,
     UnitView, recover,
 };
 use transom_types::{InternalMessageId, NextHop};
 
-use super::remove::{Removal, Removed, Removing, open_recipients, try_remove};
-use super::{VerbError, check_actor, journal, remove};
+use super::remove::{Removal, Removing, open_recipients, try_remove};
+use super::{Done, MessageTarget, VerbError, check_actor, journal, remove};
 use crate::categorize::Submitted;
 use crate::core::Core;
 use crate::dispatcher::{Found, Request, Taken};
 use crate::settlement::submit;
+use crate::submission;
 use crate::transport::{NotRunning, Transport};
 
 /// How long a note of a removal outlives its message.
 const NOTE_RESERVE: Duration = Duration::from_hours(24);
+
+/// Messages of one verb that are worked on at the same time.
+const TOGETHER: usize = 64;
 
 /// A message, where it is.
 pub(super) struct Located {
@@ -53,33 +58,25 @@ impl Transport {
         self.core.poison().iter().copied().collect()
     }
 
-    /// Begins no attempt of a message until it is resumed, also after a restart. An attempt under
-    /// way ends as it does: the effect is [`Effect::Pending`] then. Exchange: `Suspend-Message`.
+    /// Begins no attempt of messages until they are resumed, also after a restart. Attempts under
+    /// way end as they do. Exchange: `Suspend-Message`.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: the decision may be durable and not yet in force.
+    /// Not cancel safe: a decision may be durable and not yet in force.
     ///
     /// # Errors
     ///
-    /// [`VerbError`] names verb and message and says why not.
+    /// [`VerbError`] names verb and message and says why not; see [`Done`] for several.
     pub async fn suspend_message(
         &self,
-        id: InternalMessageId,
+        which: impl Into<MessageTarget> + Send,
         actor: &str,
-    ) -> Result<Effect, VerbError> {
-        check_actor(actor)?;
-        let _one_by_one = self.core.verbs.lock().await;
-        let (_, effect) = self.judge(Verb::Suspend, id).await?;
-        if effect != Effect::Nothing {
-            self.write(id, AdminVerb::Suspend, actor).await?;
-            self.ask(Request::Suspend(id)).await?;
-        }
-        journal::tell_message(&self.core, id, Verb::Suspend, actor);
-        Ok(effect)
+    ) -> Result<Done, VerbError> {
+        self.on_messages(Verb::Suspend, which.into(), actor).await
     }
 
-    /// Begins attempts of a message again. A poison message is routed as if it had just come in.
+    /// Begins attempts of messages again. Poison messages are routed as if they had just come in.
     /// Exchange: `Resume-Message`.
     ///
     /// # Cancel safety
@@ -91,26 +88,13 @@ impl Transport {
     /// As [`suspend_message`](Self::suspend_message).
     pub async fn resume_message(
         &self,
-        id: InternalMessageId,
+        which: impl Into<MessageTarget> + Send,
         actor: &str,
-    ) -> Result<Effect, VerbError> {
-        check_actor(actor)?;
-        let _one_by_one = self.core.verbs.lock().await;
-        let (located, effect) = self.judge(Verb::Resume, id).await?;
-        if effect != Effect::Nothing {
-            self.write(id, AdminVerb::Resume, actor).await?;
-        }
-        if let (Effect::Resubmit, Some(stored)) = (effect, located.stored) {
-            self.core.poison().remove(&id);
-            submit(&self.core, vec![submitted(&self.core, stored).await?]).await;
-        } else if effect != Effect::Nothing {
-            self.ask(Request::Resume(id)).await?;
-        }
-        journal::tell_message(&self.core, id, Verb::Resume, actor);
-        Ok(effect)
+    ) -> Result<Done, VerbError> {
+        self.on_messages(Verb::Resume, which.into(), actor).await
     }
 
-    /// Takes a message out of the queues. Recipients whose attempt is under way are taken out when
+    /// Takes messages out of the queues. Recipients whose attempt is under way are taken out when
     /// it ends without having delivered, also after a restart. Exchange: `Remove-Message`.
     ///
     /// # Cancel safety
@@ -120,25 +104,117 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// [`VerbError`] names verb and message and says why not. After [`VerbError::Store`] the
-    /// message has left the queues and is removed as soon as the spool takes that down.
+    /// As [`suspend_message`](Self::suspend_message). After [`VerbError::Store`] the message has
+    /// left the queues and is removed as soon as the spool takes that down.
     pub async fn remove_message(
         &self,
-        id: InternalMessageId,
+        which: impl Into<MessageTarget> + Send,
         removal: Removal,
         actor: &str,
-    ) -> Result<Removed, VerbError> {
-        check_actor(actor)?;
+    ) -> Result<Done, VerbError> {
         let verb = Verb::Remove { with_dsn: removal == Removal::WithDsn };
-        let _one_by_one = self.core.verbs.lock().await;
-        let (located, effect) = self.judge(verb, id).await?;
-        let removing = Removing { actor: Arc::from(actor), removal };
-        let taken = if effect == Effect::Nothing {
-            Taken::default()
-        } else {
-            self.take_out(id, &located, &removing).await?
+        self.on_messages(verb, which.into(), actor).await
+    }
+
+    async fn on_messages(
+        &self,
+        verb: Verb,
+        target: MessageTarget,
+        actor: &str,
+    ) -> Result<Done, VerbError> {
+        check_actor(actor)?;
+        let mut done = Done::default();
+        let (ids, named) = self.meant_messages(verb, target).await?;
+        for together in ids.chunks(TOGETHER) {
+            let _one_by_one = self.core.verbs.lock().await;
+            // Their commits share a write.
+            let acts = together.iter().map(|id| self.on_message(verb, *id, actor));
+            for result in join_all(acts).await {
+                done.add(result);
+            }
+        }
+        done.of(named)
+    }
+
+    /// The messages that are meant, and whether they are one that was named.
+    pub(super) async fn meant_messages(
+        &self,
+        verb: Verb,
+        target: MessageTarget,
+    ) -> Result<(Vec<InternalMessageId>, bool), VerbError> {
+        let identity = match target {
+            MessageTarget::Where(filter) => return Ok((self.matching(filter).await?, false)),
+            MessageTarget::Named(identity) => identity,
         };
-        let Taken { recipients, pending } = taken;
+        let id = identity.message;
+        if let Some(queue) = identity.queue {
+            let queues = self.meant(verb, &queue.into()).await?;
+            let Located { targets, units, .. } = self.locate(verb, id).await?;
+            let leads = |next_hop| queues.iter().any(|queue| queue.next_hop.as_ref() == next_hop);
+            let beside = |kind| queues.iter().any(|queue| queue.kind == kind);
+            let found = units.iter().any(|(_, next_hop)| leads(Some(next_hop)))
+                || targets.iter().any(|(kind, _)| next_hop_less(*kind) && beside(*kind));
+            if !found {
+                return Err(VerbError::NoMessage { verb, id });
+            }
+        }
+        Ok((vec![id], true))
+    }
+
+    async fn on_message(
+        &self,
+        verb: Verb,
+        id: InternalMessageId,
+        actor: &str,
+    ) -> Result<Effect, VerbError> {
+        let (located, effect) = self.judge(verb, id).await?;
+        let effect = match verb {
+            _ if effect == Effect::Nothing => effect,
+            Verb::Suspend => {
+                self.write(id, AdminVerb::Suspend, actor).await?;
+                self.ask(Request::Suspend(id)).await?;
+                effect
+            }
+            Verb::Resume => self.resume(located, effect, id, actor).await?,
+            Verb::Remove { with_dsn } => {
+                let removal = if with_dsn { Removal::WithDsn } else { Removal::WithoutDsn };
+                self.remove(&located, id, Removing { actor: Arc::from(actor), removal }).await?
+            }
+            _ => return Err(VerbError::Message { verb, id, why: Refusal::NotForMessages }),
+        };
+        journal::tell_message(&self.core, id, verb, actor);
+        Ok(effect)
+    }
+
+    async fn resume(
+        &self,
+        located: Located,
+        effect: Effect,
+        id: InternalMessageId,
+        actor: &str,
+    ) -> Result<Effect, VerbError> {
+        self.write(id, AdminVerb::Resume, actor).await?;
+        if let (Effect::Resubmit, Some(stored)) = (effect, located.stored) {
+            self.core.poison().remove(&id);
+            submit(&self.core, vec![submitted(&self.core, stored).await?]).await;
+            return Ok(effect);
+        }
+        self.ask(Request::Resume(id)).await?;
+        // It was left in Submission because it was suspended itself.
+        let left = located.units.iter().any(|(_, hop)| QueueKind::of(hop) == QueueKind::Submission);
+        if left && !self.core.submission.is_suspended() {
+            self.core.spawn(submission::release(Arc::clone(&self.core)));
+        }
+        Ok(effect)
+    }
+
+    async fn remove(
+        &self,
+        located: &Located,
+        id: InternalMessageId,
+        removing: Removing,
+    ) -> Result<Effect, VerbError> {
+        let Taken { recipients, pending } = self.take_out(id, located, &removing).await?;
         match try_remove(&self.core, id, &recipients, &removing).await {
             Ok(reports) => submit(&self.core, reports).await,
             Err(error) => {
@@ -147,12 +223,11 @@ impl Transport {
                 return Err(error.into());
             }
         }
-        if pending > 0 {
-            let until = self.ends_by(&located);
-            journal::keep_removing(&self.core, id, &removing, until).await?;
+        if pending == 0 {
+            return Ok(Effect::Now);
         }
-        journal::tell_message(&self.core, id, verb, actor);
-        Ok(Removed { recipients: recipients.len(), pending })
+        journal::keep_removing(&self.core, id, &removing, self.ends_by(located)).await?;
+        Ok(Effect::Pending)
     }
 
     /// When a message has ended for certain, with some reserve.
@@ -240,6 +315,11 @@ impl Transport {
         self.ask(request(sender)).await?;
         receiver.await.map_err(|_| NotRunning)
     }
+}
+
+/// Whether such a queue is not known by where it leads.
+fn next_hop_less(kind: QueueKind) -> bool {
+    matches!(kind, QueueKind::Submission | QueueKind::Poison)
 }
 
 /// A message that is in no queue, as a start would find it, resumed.

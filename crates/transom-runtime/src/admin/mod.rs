@@ -6,14 +6,18 @@
 mod error;
 mod export;
 mod journal;
+mod list;
 mod messages;
 mod queues;
 mod remove;
 mod reroute;
+mod target;
 
 pub use error::VerbError;
+pub use list::QueryError;
 pub use queues::Progress;
-pub use remove::{Removal, Removed};
+pub use remove::Removal;
+pub use target::{Done, MessageTarget, QueueTarget};
 
 pub(crate) use journal::{restore_redirects, restore_removals, restore_suspended_queues};
 pub(crate) use remove::{Removing, remove};

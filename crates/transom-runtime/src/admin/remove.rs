@@ -23,16 +23,6 @@ pub enum Removal {
     WithoutDsn,
 }
 
-/// What a removal did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Removed {
-    /// Recipients that have ended.
-    pub recipients: usize,
-    /// Recipients whose attempt is under way: they end with it if it does not deliver.
-    pub pending: usize,
-}
-
 /// A removal that is being done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Removing {

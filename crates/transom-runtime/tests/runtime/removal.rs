@@ -15,7 +15,7 @@ use transom_tracking::EventId;
 use transom_types::InternalMessageId;
 
 use crate::peer::Peer;
-use crate::support::{Events, Mailbox, address, eventually, node, stop, submit, to_host};
+use crate::support::{Events, Mailbox, address, effect, eventually, node, stop, submit, to_host};
 
 /// A spool in which forks wait until they are let through.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ async fn message_in_submission_cannot_be_removed_and_is_held_when_it_is_suspende
         panic!("{refused}");
     };
     assert!(refused.to_string().contains("remove without DSN message"), "{refused}");
-    assert_eq!(transport.suspend_message(id, "ann").await.unwrap(), Effect::Pending);
+    assert_eq!(effect(transport.suspend_message(id, "ann").await), Effect::Pending);
     gate.add_permits(1);
     events.wait(EventId::Transfer, 1).await;
     let fork = events.of(EventId::Transfer)[0].internal_id.unwrap();
@@ -77,7 +77,7 @@ async fn message_in_submission_cannot_be_removed_and_is_held_when_it_is_suspende
         };
         eventually("the copy is held", held).await;
         let removed = transport.remove_message(copy, Removal::WithoutDsn, "ann").await.unwrap();
-        assert_eq!((removed.recipients, removed.pending), (1, 0));
+        assert_eq!((removed.now, removed.pending), (1, 0));
         assert!(spool.open(copy).await.is_err());
     }
     assert_eq!((peer.connections(), mailbox.mail().len()), (0, 0));

@@ -12,7 +12,8 @@ use transom_agent::{ContentReader, DeliveryAgent, DeliveryItem};
 use transom_connector::{AcceptedDomain, AddressSpace, ReceiveConnector, SendConnector, SmartHost};
 use transom_queue::RetryProfile;
 use transom_queue::retry::{Growth, LadderStep};
-use transom_runtime::{Transport, TransportBuilder};
+use transom_queue::view::Effect;
+use transom_runtime::{Done, Transport, TransportBuilder, VerbError};
 use transom_tracking::{EventId, EventSink, TrackingEvent, line};
 use transom_types::{
     AttemptStage, EnhancedStatusCode, Outcome, RecipientResult, Reply, ReplyCode, Status,
@@ -79,6 +80,17 @@ pub(crate) fn address(transport: &Transport) -> SocketAddr {
 pub(crate) async fn stop(transport: Transport) {
     let report = transport.shutdown(Duration::from_secs(10)).await;
     assert!(report.in_time, "{report:?}");
+}
+
+/// What a verb did to one thing.
+pub(crate) fn effect(done: Result<Done, VerbError>) -> Effect {
+    let done = done.unwrap();
+    match (done.now, done.pending, done.unchanged, done.refused) {
+        (1, 0, 0, 0) => Effect::Now,
+        (0, 1, 0, 0) => Effect::Pending,
+        (0, 0, 1, 0) => Effect::Nothing,
+        _ => panic!("{done:?}"),
+    }
 }
 
 /// Keeps every event.

@@ -5,17 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use transom_queue::view::{Effect, Refusal};
-use transom_queue::{
-    AdminVerb, Durability, MemoryOptions, MemorySpool, Op, POISON_ACTOR, Spool, UnitStatus,
-};
+use transom_queue::{MemoryOptions, MemorySpool, POISON_ACTOR, Spool, UnitStatus};
 use transom_runtime::{Removal, Transport, VerbError};
 use transom_tracking::EventId;
 use transom_types::InternalMessageId;
 
+use super::submission::poisoned;
 use super::{FROM, TO, at, last_received, told, wait_status};
 use crate::peer::{Do, Peer};
 use crate::support::{
-    Events, Mailbox, QUIET, address, bare, node, relay_connector, stop, submit, to_host,
+    Events, Mailbox, QUIET, address, bare, effect, node, relay_connector, stop, submit, to_host,
 };
 
 /// A peer that lets the content wait until it is told how to answer.
@@ -62,17 +61,17 @@ async fn suspension_of_what_is_under_way_is_pending_and_outlives_a_restart() {
     let Judge { peer, willing } = Judge::severe().await;
     let transport = at(folder.path(), &events, &mailbox, peer.address).start().await.unwrap();
     let id = under_way(&transport, &events).await;
-    assert_eq!(transport.suspend_message(id, "ann").await.unwrap(), Effect::Pending);
+    assert_eq!(effect(transport.suspend_message(id, "ann").await), Effect::Pending);
     wait_status(&transport, id, UnitStatus::PendingSuspend).await;
     wait_status(&transport, id, UnitStatus::Suspended).await;
-    assert_eq!(transport.suspend_message(id, "bob").await.unwrap(), Effect::Nothing);
+    assert_eq!(effect(transport.suspend_message(id, "bob").await), Effect::Nothing);
     willing.store(true, Ordering::Relaxed);
     stop(transport).await;
     let transport = at(folder.path(), &events, &mailbox, peer.address).start().await.unwrap();
     wait_status(&transport, id, UnitStatus::Suspended).await;
     tokio::time::sleep(QUIET).await;
     assert_eq!((peer.count("MAIL"), peer.taken().len()), (1, 0));
-    assert_eq!(transport.resume_message(id, "cy").await.unwrap(), Effect::Now);
+    assert_eq!(effect(transport.resume_message(id, "cy").await), Effect::Now);
     peer.wait_taken(1).await;
     assert_eq!(told(&events), ["suspend by ann", "suspend by bob", "resume by cy"]);
     stop(transport).await;
@@ -89,7 +88,7 @@ async fn removal_with_dsn_tells_the_sender_and_not_who_did_it() {
     let id = last_received(&events);
     wait_status(&transport, id, UnitStatus::Ready).await;
     let removed = transport.remove_message(id, Removal::WithDsn, "secret-ann").await.unwrap();
-    assert_eq!((removed.recipients, removed.pending), (2, 0));
+    assert_eq!((removed.now, removed.pending), (1, 0));
     assert!(transport.message(id).await.unwrap().is_empty());
     transport.resume_delivery().await.unwrap();
     let report = mailbox.read(FROM).await;
@@ -125,7 +124,7 @@ async fn removal_of_what_is_under_way_waits_for_its_end() {
         node(&events, &mailbox).send_connector(to_host(peer.address)).start().await.unwrap();
     let id = under_way(&transport, &events).await;
     let removed = transport.remove_message(id, Removal::WithDsn, "ann").await.unwrap();
-    assert_eq!((removed.recipients, removed.pending), (0, 1));
+    assert_eq!((removed.now, removed.pending), (0, 1));
     wait_status(&transport, id, UnitStatus::PendingRemove).await;
     // It cannot be held any more.
     let refused = transport.suspend_message(id, "ann").await.unwrap_err();
@@ -146,7 +145,7 @@ async fn delivery_comes_before_a_removal_that_waits_for_it() {
         node(&events, &mailbox).send_connector(to_host(peer.address)).start().await.unwrap();
     let id = under_way(&transport, &events).await;
     let removed = transport.remove_message(id, Removal::WithDsn, "ann").await.unwrap();
-    assert_eq!((removed.recipients, removed.pending), (0, 1));
+    assert_eq!((removed.now, removed.pending), (0, 1));
     events.wait(EventId::Send, 1).await;
     tokio::time::sleep(QUIET).await;
     assert_eq!((peer.taken().len(), mailbox.mail().len()), (1, 0));
@@ -173,24 +172,6 @@ async fn removal_that_waits_for_an_attempt_outlives_a_restart_that_cuts_it() {
     stop(transport).await;
 }
 
-/// A spool with a message that ended the process twice.
-async fn poisoned(events: &Events, spool: &Arc<MemorySpool>, peer: &Peer) -> InternalMessageId {
-    let transport = node(events, &Mailbox::default())
-        .send_connector(to_host(peer.address))
-        .store(Arc::clone(spool) as Arc<dyn Spool>)
-        .suspend_delivery(true)
-        .start()
-        .await
-        .unwrap();
-    submit(address(&transport), FROM, &[TO], "poison").await;
-    let id = last_received(events);
-    wait_status(&transport, id, UnitStatus::Ready).await;
-    stop(transport).await;
-    let op = Op::Admin { id, verb: AdminVerb::Suspend, actor: POISON_ACTOR.to_owned() };
-    spool.commit(vec![op], Durability::Sync).await.unwrap();
-    id
-}
-
 #[tokio::test]
 async fn poison_message_waits_until_it_is_resumed_which_routes_it_anew() {
     let events = Events::default();
@@ -204,10 +185,10 @@ async fn poison_message_waits_until_it_is_resumed_which_routes_it_anew() {
     };
     let transport = start().await.unwrap();
     assert_eq!(transport.poison_messages(), [id]);
-    assert_eq!(transport.suspend_message(id, "ann").await.unwrap(), Effect::Nothing);
+    assert_eq!(effect(transport.suspend_message(id, "ann").await), Effect::Nothing);
     tokio::time::sleep(QUIET).await;
     assert_eq!((peer.connections(), events.count(EventId::PoisonMessage)), (0, 1));
-    assert_eq!(transport.resume_message(id, "ann").await.unwrap(), Effect::Resubmit);
+    assert_eq!(effect(transport.resume_message(id, "ann").await), Effect::Now);
     peer.wait_taken(1).await;
     assert!(transport.poison_messages().is_empty());
     stop(transport).await;
@@ -222,7 +203,7 @@ async fn poison_message_can_be_removed() {
     let transport =
         bare(&events).store(Arc::clone(&spool) as Arc<dyn Spool>).start().await.unwrap();
     let removed = transport.remove_message(id, Removal::WithoutDsn, "ann").await.unwrap();
-    assert_eq!((removed.recipients, removed.pending), (1, 0));
+    assert_eq!((removed.now, removed.pending), (1, 0));
     assert!(spool.open(id).await.is_err() && transport.poison_messages().is_empty());
     assert_eq!(events.count(EventId::Dsn), 0);
     stop(transport).await;

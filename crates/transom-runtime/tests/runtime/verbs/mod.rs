@@ -1,8 +1,12 @@
 //! What an administrator does to a running transport, restarts included.
 
+mod crashes;
 mod export;
+mod lists;
+mod many;
 mod messages;
 mod queues;
+mod submission;
 
 use std::net::SocketAddr;
 use std::path::Path;
