@@ -1,5 +1,5 @@
 //! Nobody starves: not behind a dead destination, not behind a large message, not behind more
-//! urgent mail, not beside a slow neighbour. Steps are counted, not seconds.
+//! urgent mail, not beside a slow neighbour. Steps and simulated seconds are counted.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use scheduler_support::{deferred_now, enqueue, options, some_instant, start, used};
 use transom_queue::{
-    Completed, ConnectionResult, Enqueue, Priority, RateLimit, Scheduler, SchedulerAction,
+    Completed, ConnectionResult, Dispatch, Enqueue, Priority, RateLimit, Scheduler,
+    SchedulerAction, SchedulerOptions,
 };
 use transom_types::NextHopDomain;
 
@@ -52,6 +53,83 @@ fn steps_to_first_attempts(dead: u64) -> u32 {
 fn dead_destination_with_a_hundred_thousand_messages_delays_nobody() {
     let (with, without) = (steps_to_first_attempts(100_000), steps_to_first_attempts(0));
     assert!(with * 10 <= without * 11, "{with} steps with it, {without} without");
+}
+
+/// Seconds until the first attempts of a thousand new messages, all together and the last one,
+/// with `dead` messages before them to a destination whose connections hang for half a minute.
+fn seconds_to_first_attempts(dead: u64) -> (u64, u64) {
+    let begin = some_instant();
+    let mut scheduler = Scheduler::new(SchedulerOptions::default().with_inflight_max(100));
+    for message in 0..dead {
+        scheduler.enqueue(begin, enqueue(begin, message, "dead.example"));
+    }
+    for message in dead..dead + 1000 {
+        scheduler.enqueue(begin, enqueue(begin, message, &format!("{}.example", message % 250)));
+    }
+    let mut ends: BTreeMap<u64, Vec<Dispatch>> = BTreeMap::new();
+    let (mut started, mut waited, mut second) = (0, 0, 0);
+    loop {
+        let now = begin + Duration::from_secs(second);
+        for dispatch in ends.remove(&second).unwrap_or_default() {
+            let done = if dispatch.message.0 < dead {
+                Completed { connection: ConnectionResult::Failed, ..deferred_now(&dispatch, now) }
+            } else {
+                used()
+            };
+            scheduler.complete(now, dispatch.token, done);
+        }
+        while let SchedulerAction::Start(dispatch) = scheduler.poll(now) {
+            let takes = if dispatch.message.0 < dead { 30 } else { 1 };
+            if takes == 1 {
+                started += 1;
+                waited += second;
+            }
+            ends.entry(second + takes).or_default().push(dispatch);
+        }
+        if started == 1000 {
+            return (waited, second);
+        }
+        second += 1;
+        assert!(second < 100, "{started} began in {second} seconds");
+    }
+}
+
+#[test]
+fn first_attempts_of_others_come_as_soon_beside_a_dead_destination() {
+    let (alone, beside) = (seconds_to_first_attempts(0), seconds_to_first_attempts(100_000));
+    assert!(beside.0 * 10 <= alone.0 * 11, "{beside:?} seconds beside it, {alone:?} alone");
+    // The places that the dead one holds may cost the last ones a round.
+    assert!(beside.1 <= alone.1 + 1, "{beside:?} seconds beside it, {alone:?} alone");
+}
+
+/// Many deadlines that come at once share the driver with attempts, one by one.
+#[test]
+fn flood_of_expiries_holds_no_attempt_up() {
+    const OLD: u64 = 20_000;
+    let begin = some_instant();
+    let mut scheduler = Scheduler::new(options());
+    let expires_at = begin + Duration::from_mins(1);
+    for message in 0..OLD {
+        let unit = Enqueue { expires_at, ..enqueue(begin, message, "dead.example") };
+        let queue = scheduler.enqueue(begin, unit);
+        scheduler.suspend_queue(begin, queue);
+    }
+    for message in OLD..OLD + 100 {
+        scheduler.enqueue(expires_at, enqueue(begin, message, &format!("{message}.example")));
+    }
+    let (mut attempts, mut expired) = (0, 0);
+    while attempts < 100 {
+        match scheduler.poll(expires_at) {
+            SchedulerAction::Start(_) => attempts += 1,
+            SchedulerAction::Expire(_) => expired += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(expired <= 101, "{expired} went before a hundred attempts");
+    while let SchedulerAction::Expire(_) = scheduler.poll(expires_at) {
+        expired += 1;
+    }
+    assert_eq!(expired, OLD);
 }
 
 #[test]
