@@ -9,8 +9,6 @@ pub const POISON_ACTOR: &str = "poison";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkStage {
-    /// Its content is read.
-    Parse,
     /// It is categorized.
     Categorize,
     /// An agent has it.
@@ -18,9 +16,10 @@ pub enum WorkStage {
 }
 
 impl WorkStage {
+    /// How it stands in the file. 1 was for a message whose content is read: that happens before
+    /// custody begins, so a message that ends the process there is in no spool.
     pub(crate) fn number(self) -> u32 {
         match self {
-            Self::Parse => 1,
             Self::Categorize => 2,
             Self::Agent => 3,
         }

@@ -69,7 +69,7 @@ fn message_that_ends_a_run_now_and_then_is_no_poison() {
     for round in 0..6 {
         let (log, _, report) = open_on(&fs);
         assert_eq!(report.poison, [], "{round}");
-        let work = (round % 2 == 0).then(|| log.working(id, WorkStage::Parse));
+        let work = (round % 2 == 0).then(|| log.working(id, WorkStage::Agent));
         fs = die(&fs, log, work);
     }
 }
@@ -79,7 +79,7 @@ fn more_work_than_slots_is_done_all_the_same() {
     let fs = SimFs::new(1);
     let (log, ..) = open_on(&fs);
     let id = accept(&log, b"x", 1);
-    let all: Vec<_> = (0..300).map(|_| log.working(id, WorkStage::Parse)).collect();
+    let all: Vec<_> = (0..300).map(|_| log.working(id, WorkStage::Agent)).collect();
     drop(all);
     drop(log);
     let (_, _, report) = open_on(&fs);
