@@ -20,8 +20,8 @@ const BODY_OCTETS: usize = 4 << 10;
 const OUTSTANDING: usize = 256;
 /// Messages between two looks at the figures: about as much mail as a segment holds.
 const WINDOW: u64 = 16_384;
-/// Windows of a life with nothing stuck.
-const WINDOWS: u64 = 8;
+/// Windows of a life with nothing stuck: so many that what is made once hardly counts.
+const WINDOWS: u64 = 32;
 
 pub(crate) fn run(work: &Path, stuck: u64) -> Result<(), Fault> {
     let mail = Mail::new(work, BODY_OCTETS)?;
@@ -106,17 +106,19 @@ fn print_life(now: &Stats, first: &Stats, written: u64, messages: u64, took: Dur
         messages as f64 / took.as_secs_f64()
     );
     println!(
-        "  octets an octet of mail: {:.2} into segments, {:.2} of them copies; {:.2} with zeros",
+        "  octets an octet of mail: {:.2} into segments, {:.2} of them copies; {:.2} with zeros \
+         and reserve",
         of(now.octets_written - first.octets_written),
         of(now.octets_copied - first.octets_copied),
         of(written),
     );
+    let segments = now.segments_reclaimed - first.segments_reclaimed;
+    let recycled = now.segments_recycled - first.segments_recycled;
     println!(
-        "  {:.3} fsyncs a message; segments: {} freed, {} of them used again, {} zeroed, {} now",
+        "  {:.3} fsyncs a message; {} MiB of zeros ahead; {segments} segments freed, {recycled} of \
+         them used again, {} now",
         (now.fsyncs - first.fsyncs) as f64 / messages as f64,
-        now.segments_reclaimed - first.segments_reclaimed,
-        now.segments_recycled - first.segments_recycled,
-        now.segments_ahead - first.segments_ahead,
+        (now.octets_ahead - first.octets_ahead) >> 20,
         now.segments,
     );
 }

@@ -161,10 +161,10 @@ impl SegLog {
             // A panic has told of itself, and the scrub leaves nothing half done.
             drop(thread.join());
         }
-        self.shared.spares.close();
+        self.shared.reserve.close();
         let result = self.engine.close(&self.shared);
         self.shared.worker.close();
-        self.shared.ahead.close();
+        self.shared.reserver.close();
         result
     }
 

@@ -167,8 +167,8 @@ pub struct Stats {
     pub octets_copied: u64,
     /// Segments that were removed because nothing in them counted any more.
     pub segments_reclaimed: u64,
-    /// Segment files that were written full of zeros before they were used.
-    pub segments_ahead: u64,
+    /// Zeros written to segments before what comes there: the syncs of that cost less then.
+    pub octets_ahead: u64,
     /// Of the removed segments, those whose files are used again.
     pub segments_recycled: u64,
     /// Messages that could not be carried forward because the disk damaged them; set aside.

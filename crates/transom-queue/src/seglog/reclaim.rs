@@ -12,7 +12,7 @@ use super::reader::{ReadError, Rebuilt};
 use super::scan::{Scan, Scanned, ScannedFrame};
 use super::segment::segment_path;
 use super::shared::Counters;
-use super::spare::{SPARES_MAX, free_path};
+use super::spare::{free_path, spares_max};
 use super::stage::Stage;
 use crate::io::OpenMode;
 use crate::spool::{DiskLevel, StoreError};
@@ -90,6 +90,7 @@ impl Committer {
             return Ok(());
         }
         self.set_aside_unreadable()?;
+        self.drop_spare();
         loop {
             let oldest = {
                 let index = read_lock(&self.shared.index);
@@ -110,7 +111,7 @@ impl Committer {
                 .and_then(|()| io.fsync_dir("log"))
                 .map_err(|error| self.shared.fail(format!("remove {path}: {error}")))?;
             if recycled {
-                self.shared.spares.keep(io, free);
+                self.shared.spares.keep(free);
                 Counters::add(&self.shared.counters.segments_recycled, 1);
             }
             self.forget(number);
@@ -121,12 +122,25 @@ impl Committer {
     /// went well.
     fn is_recyclable(&self, state: &Segment) -> bool {
         let options = &self.shared.options;
-        let nearly = state.end.saturating_add(options.batch_octets_max) >= options.segment_octets;
         state.epoch == self.shared.epoch
             && !state.failed
-            && (state.ahead || nearly)
+            && state.end >= options.segment_octets / 2
             && self.shared.level() == DiskLevel::Normal
-            && self.shared.spares.len() < SPARES_MAX
+            && self.shared.spares.len() < self.spares_max()
+    }
+
+    /// Gives the room of one spare back when there are too many: less is stuck than was.
+    fn drop_spare(&self) {
+        let spares = &self.shared.spares;
+        if spares.len() > self.spares_max() {
+            spares.drop_beyond(&*self.shared.io, spares.len().saturating_sub(1));
+        }
+    }
+
+    fn spares_max(&self) -> usize {
+        let index = read_lock(&self.shared.index);
+        let size = self.shared.options.segment_octets;
+        spares_max(index.log_octets(), index.live_octets, size)
     }
 
     fn forget(&mut self, segment: u32) {

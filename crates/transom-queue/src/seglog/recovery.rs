@@ -258,7 +258,7 @@ impl Boot {
         {
             let mut index = write_lock(&shared.index);
             let begun =
-                Segment { octets: current.end, end: current.end, ..Segment::new(epoch, false) };
+                Segment { octets: current.end, end: current.end, ..Segment::new(epoch) };
             index.segments.insert(segment, begun);
             index.merge(&mut changes);
         }

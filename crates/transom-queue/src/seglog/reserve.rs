@@ -12,6 +12,8 @@ use crate::sync::lock;
 
 const FOLDER: &str = "reserve";
 const NAMES: [&str; 2] = ["reserve/r0", "reserve/r1"];
+/// Zeros that are written between two syncs: whoever commits meanwhile waits for no more.
+const PIECE_OCTETS: u64 = 1 << 20;
 /// One is made only where this many times its size is free.
 const ROOM: u64 = 4;
 
@@ -25,6 +27,8 @@ pub(super) struct Reserve {
 struct State {
     ready: Vec<&'static str>,
     making: bool,
+    /// No more is made.
+    closed: bool,
 }
 
 impl Reserve {
@@ -37,7 +41,16 @@ impl Reserve {
             here.any(|entry| path.strip_prefix(FOLDER) == Some(&format!("/{}", entry.name)))
         };
         let ready = NAMES.into_iter().filter(is_there).collect();
-        Self { state: Mutex::new(State { ready, making: false }) }
+        Self { state: Mutex::new(State { ready, ..State::default() }) }
+    }
+
+    /// No more is made.
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+    }
+
+    fn is_closed(&self) -> bool {
+        lock(&self.state).closed
     }
 
     /// A file to write a segment into.
@@ -55,7 +68,7 @@ impl Reserve {
 pub(super) fn make_reserve(shared: &Arc<Shared>) {
     let octets = shared.options.reserve_octets;
     let roomy = shared.free() / ROOM > octets;
-    if octets == 0 || shared.level() >= DiskLevel::High || !roomy || shared.spares.is_closed() {
+    if octets == 0 || shared.level() >= DiskLevel::High || !roomy || shared.reserve.is_closed() {
         return;
     }
     let missing: Vec<&str> = {
@@ -71,7 +84,7 @@ pub(super) fn make_reserve(shared: &Arc<Shared>) {
         return;
     }
     let for_job = Arc::clone(shared);
-    shared.ahead.run(move |io| {
+    shared.reserver.run(move |io| {
         for name in missing {
             // What cannot be made now is tried again later.
             if let Ok(true) = make(&for_job, io, name) {
@@ -86,18 +99,31 @@ pub(super) fn make_reserve(shared: &Arc<Shared>) {
 fn make(shared: &Shared, io: &dyn SpoolIo, name: &str) -> io::Result<bool> {
     let new = format!("{name}.new");
     drop(io.unlink(&new));
-    let made = write_zeros(shared, io, &new, shared.options.reserve_octets);
-    match made {
-        Ok(Some(_)) => {
-            io.rename(&new, name)?;
-            io.fsync_dir(FOLDER)?;
-            Ok(true)
-        }
-        other => {
-            drop(io.unlink(&new));
-            other.map(|_| false)
-        }
+    let made = fill(shared, io, &new);
+    if let Ok(true) = made {
+        io.rename(&new, name)?;
+        io.fsync_dir(FOLDER)?;
+    } else {
+        drop(io.unlink(&new));
     }
+    made
+}
+
+/// Makes the file and fills it with zeros. False where the log was closed meanwhile.
+fn fill(shared: &Shared, io: &dyn SpoolIo, path: &str) -> io::Result<bool> {
+    let file = io.open(path, OpenMode::CreateNew)?;
+    let octets = shared.options.reserve_octets;
+    let mut done = 0u64;
+    while done < octets {
+        if shared.reserve.is_closed() {
+            return Ok(false);
+        }
+        let piece = PIECE_OCTETS.min(octets.saturating_sub(done));
+        write_zeros(&*file, done, piece)?;
+        file.fdatasync()?;
+        done = done.saturating_add(piece);
+    }
+    Ok(true)
 }
 
 /// Whether an error means that the disk is full.

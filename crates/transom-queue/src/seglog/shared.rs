@@ -38,8 +38,8 @@ pub(super) struct Shared {
     pub(super) working: Working,
     pub(super) spares: Spares,
     pub(super) reserve: Reserve,
-    /// Writes them.
-    pub(super) ahead: Worker,
+    /// Writes it.
+    pub(super) reserver: Worker,
     pub(super) scrub: Scrub,
     latency: Mutex<LatencyLevel>,
     /// The last commit found no room, not even in the reserve.
@@ -98,7 +98,7 @@ impl Shared {
         working: Working,
     ) -> Self {
         let worker = Worker::new(Arc::clone(&io), options.driver, "transom-blob");
-        let ahead = Worker::new(Arc::clone(&io), options.driver, "transom-ahead");
+        let reserver = Worker::new(Arc::clone(&io), options.driver, "transom-reserve");
         let reserve = Reserve::find(&*io, options.reserve_octets);
         let backlog = Backlog::new(options.backlog_octets_max);
         Self {
@@ -115,7 +115,7 @@ impl Shared {
             working,
             spares: Spares::default(),
             reserve,
-            ahead,
+            reserver,
             scrub: Scrub::default(),
             latency: Mutex::default(),
             out_of_room: AtomicBool::new(false),
@@ -213,7 +213,7 @@ impl Shared {
             segments_reclaimed: get(&self.counters.segments_reclaimed),
             quarantined: get(&self.counters.quarantined),
             voided: get(&self.counters.voided),
-            segments_ahead: get(&self.counters.segments_ahead),
+            octets_ahead: get(&self.counters.octets_ahead),
             segments_recycled: get(&self.counters.segments_recycled),
             scrubbed: get(&self.counters.scrubbed),
             damages: get(&self.counters.damages),
@@ -235,7 +235,7 @@ pub(super) struct Counters {
     pub(super) segments_reclaimed: AtomicU64,
     pub(super) quarantined: AtomicU64,
     pub(super) voided: AtomicU64,
-    pub(super) segments_ahead: AtomicU64,
+    pub(super) octets_ahead: AtomicU64,
     pub(super) segments_recycled: AtomicU64,
     pub(super) scrubbed: AtomicU64,
     pub(super) damages: AtomicU64,

@@ -1,29 +1,23 @@
-//! Segment files that are ready: their space was written before, so that a sync of what is
-//! written into them moves data alone and keeps the file system's journal out of it.
+//! Files of old segments in which nothing counts any more: they become segments again, because a
+//! sync of what is written into space that has been written to moves data alone, and keeps the file
+//! system's journal out of it.
 //!
-//! A spare is a segment in which nothing counts any more, or a file of zeros that was written in
-//! the background. Its name ends in `.free`, which no start reads. What an old segment held never
-//! verifies in a new one: every frame names its segment, and its checksums are seeded with it.
+//! A spare's name ends in `.free`, which no start reads. What it held never verifies in a new
+//! segment: every frame names its segment, and its checksums are seeded with it.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 
 use super::segment::{SegmentHeader, segment_path};
-use super::shared::{Counters, Shared};
 use crate::io::{OpenMode, SpoolFile, SpoolIo};
-use crate::spool::DiskLevel;
 use crate::sync::lock;
 
 /// What failed, and how.
 pub(super) type Failed = (String, io::Error);
 
-/// More are of no use: one is written to while the next is made ready.
-pub(super) const SPARES_MAX: usize = 2;
-/// Zeros that are written between two syncs: whoever commits meanwhile waits for no more.
-const PIECE_OCTETS: u64 = 1 << 20;
-/// A spare is made only where this many times its size is free.
-const ROOM: u64 = 4;
+/// So many are kept in any case: the next segment is begun before the last one is free.
+const SPARES_MIN: u64 = 2;
 
 /// A file that is ready to become a segment.
 #[derive(Debug)]
@@ -35,51 +29,48 @@ pub(super) struct Spare {
 /// The spares of a log.
 #[derive(Debug, Default)]
 pub(super) struct Spares {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    ready: VecDeque<Spare>,
-    /// One is being made.
-    making: bool,
-    made: u64,
-    closed: bool,
+    /// Names: there may be hundreds, and none needs a descriptor before it is used.
+    ready: Mutex<VecDeque<String>>,
 }
 
 impl Spares {
     pub(super) fn len(&self) -> usize {
-        lock(&self.state).ready.len()
+        lock(&self.ready).len()
     }
 
-    pub(super) fn take(&self) -> Option<Spare> {
-        lock(&self.state).ready.pop_front()
-    }
-
-    /// No more is made.
-    pub(super) fn close(&self) {
-        lock(&self.state).closed = true;
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        lock(&self.state).closed
+    pub(super) fn take(&self, io: &dyn SpoolIo) -> Option<Spare> {
+        let path = lock(&self.ready).pop_front()?;
+        if let Ok(file) = io.open(&path, OpenMode::Write) {
+            return Some(Spare { path, file });
+        }
+        // Another time, or never: what remains is removed at the next start.
+        self.keep(path);
+        None
     }
 
     /// Keeps the file of a segment in which nothing counts. Its new name must be durable.
-    pub(super) fn keep(&self, io: &dyn SpoolIo, path: String) {
-        match io.open(&path, OpenMode::Write) {
-            Ok(file) => lock(&self.state).ready.push_back(Spare { path, file }),
-            // Then it is of no use. What remains is removed at the next start.
-            Err(_) => drop(io.unlink(&path)),
-        }
+    pub(super) fn keep(&self, path: String) {
+        lock(&self.ready).push_back(path);
     }
 
-    /// Gives their room back.
-    pub(super) fn drop_all(&self, io: &dyn SpoolIo) {
-        while let Some(spare) = self.take() {
-            drop(io.unlink(&spare.path));
+    /// Gives room back until no more than `count` are left.
+    pub(super) fn drop_beyond(&self, io: &dyn SpoolIo, count: usize) {
+        while self.len() > count {
+            let Some(path) = lock(&self.ready).pop_back() else {
+                return;
+            };
+            drop(io.unlink(&path));
         }
     }
+}
+
+/// How many spares are kept: with them the log takes no more of the disk than it may take alone
+/// before it is copied. Its segments become free in bursts, and each file that is not kept then
+/// has to be made anew later, at the cost of zeros written ahead or of dearer syncs.
+pub(super) fn spares_max(log_octets: u64, live_octets: u64, segment_octets: u64) -> usize {
+    let room = live_octets.saturating_mul(2).saturating_sub(log_octets);
+    let count = room.checked_div(segment_octets).unwrap_or(0).saturating_add(SPARES_MIN);
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// The name of a spare that was segment `number`.
@@ -92,59 +83,15 @@ pub(super) fn is_spare(name: &str) -> bool {
     name.strip_suffix(".free").is_some()
 }
 
-/// Has a spare made in the background, where there is none and the disk has plenty of room.
-pub(super) fn make_ahead(shared: &Arc<Shared>) {
-    let roomy = shared.free() / ROOM > shared.options.segment_octets;
-    if shared.level() > DiskLevel::Normal || !roomy {
-        return;
-    }
-    let number = {
-        let mut state = lock(&shared.spares.state);
-        if state.making || state.closed || !state.ready.is_empty() {
-            return;
-        }
-        state.making = true;
-        state.made = state.made.saturating_add(1);
-        state.made
-    };
-    let for_job = Arc::clone(shared);
-    shared.ahead.run(move |io| {
-        let path = format!("log/ahead-{number}.free");
-        let made = write_zeros(&for_job, io, &path, for_job.options.segment_octets);
-        let mut state = lock(&for_job.spares.state);
-        state.making = false;
-        match made {
-            Ok(Some(file)) if !state.closed => {
-                Counters::add(&for_job.counters.segments_ahead, 1);
-                state.ready.push_back(Spare { path, file });
-            }
-            // It is for speed alone. What remains is removed at the next start.
-            _ => drop(io.unlink(&path)),
-        }
-    });
-}
-
-/// The file, full of zeros; none where the log was closed meanwhile.
-pub(super) fn write_zeros(
-    shared: &Shared,
-    io: &dyn SpoolIo,
-    path: &str,
-    octets: u64,
-) -> io::Result<Option<Arc<dyn SpoolFile>>> {
-    let file = io.open(path, OpenMode::CreateNew)?;
-    let zeros = vec![0; usize::try_from(PIECE_OCTETS.min(octets)).unwrap_or(0)];
-    let mut done = 0u64;
-    while done < octets {
-        if shared.spares.is_closed() {
-            return Ok(None);
-        }
-        let rest = usize::try_from(octets.saturating_sub(done)).unwrap_or(usize::MAX);
-        let piece = zeros.get(..rest).unwrap_or(&zeros);
-        file.write_all_at(done, &[IoSlice::new(piece)])?;
-        file.fdatasync()?;
-        done = done.saturating_add(PIECE_OCTETS);
-    }
-    Ok(Some(file))
+/// Writes zeros, with one call for each few MiB.
+pub(super) fn write_zeros(file: &dyn SpoolFile, from: u64, octets: u64) -> io::Result<()> {
+    const ZEROS: [u8; 4 << 10] = [0; 4 << 10];
+    let size = u64::try_from(ZEROS.len()).unwrap_or(u64::MAX);
+    let whole = usize::try_from(octets / size).unwrap_or(usize::MAX);
+    let rest = usize::try_from(octets % size).unwrap_or(0);
+    let mut parts = vec![IoSlice::new(&ZEROS); whole];
+    parts.extend(ZEROS.get(..rest).filter(|rest| !rest.is_empty()).map(IoSlice::new));
+    file.write_all_at(from, &parts)
 }
 
 /// Makes a spare the segment that the header names. The header is durable before the file has its

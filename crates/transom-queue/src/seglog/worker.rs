@@ -1,5 +1,5 @@
 //! Threads for what takes long and must not hold up the log's batches: one for large bodies, one
-//! that writes space ahead.
+//! that writes the reserve.
 
 use std::fmt;
 use std::sync::mpsc;

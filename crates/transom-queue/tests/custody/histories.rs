@@ -67,7 +67,7 @@ pub(crate) fn crash_in_every_operation(
 pub(crate) fn with_message(recipients: u32, octets: usize) -> (Sim, InternalMessageId) {
     let mut sim = Sim::new(1);
     let id = sim.commit(accept(1, recipients, octets)).accepted[0];
-    // Changes nothing, but moves on to the segment whose space is written ahead.
+    // Changes nothing, but the message has a second record now.
     sim.commit(admin(id, AdminVerb::Resume));
     (sim, id)
 }

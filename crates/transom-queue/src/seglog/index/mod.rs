@@ -40,8 +40,6 @@ pub(super) struct Segment {
     pub(super) octets: u64,
     /// Where its last frame ends.
     pub(super) end: u64,
-    /// Its whole space was written before it was used.
-    pub(super) ahead: bool,
     /// Open messages whose first record lies here.
     pub(super) messages: u64,
     /// Shared bodies that lie here.
@@ -56,8 +54,8 @@ pub(super) struct Segment {
 
 impl Segment {
     /// One that was just begun.
-    pub(super) fn new(epoch: u32, ahead: bool) -> Self {
-        Self { epoch, octets: DATA_START, end: DATA_START, ahead, ..Self::default() }
+    pub(super) fn new(epoch: u32) -> Self {
+        Self { epoch, octets: DATA_START, end: DATA_START, ..Self::default() }
     }
 
     /// Whether nothing in it counts. Holds for the oldest segment only: an older one would have
