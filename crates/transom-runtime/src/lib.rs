@@ -48,6 +48,7 @@ mod builder;
 mod categorize;
 mod clock;
 mod core;
+mod damage;
 mod dispatcher;
 mod inbound;
 mod maildir;

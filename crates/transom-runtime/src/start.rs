@@ -24,6 +24,7 @@ use crate::body_cache::BodyCache;
 use crate::builder::{Parts, SpoolPlace, StartError, TransportBuilder};
 use crate::categorize::{self, Submitted};
 use crate::core::Core;
+use crate::damage;
 use crate::dispatcher::{self, Entering, Request};
 use crate::inbound::{Authentication, Listener, Places, bind};
 use crate::submission::{self, Submission};
@@ -335,6 +336,7 @@ fn run(
     later: Vec<Submitted>,
 ) -> Vec<SocketAddr> {
     core.spawn(dispatcher::run(Arc::clone(core), scheduler, channels.dispatcher));
+    core.spawn(damage::watch(Arc::clone(core)));
     let submission = Arc::new(Mutex::new(channels.submission));
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get() * 2);
     for _ in 0..workers {

@@ -13,7 +13,7 @@ use transom_queue::{
     AdminVerb, Completed, ConnectionResult, Dispatch, Durability, Op, QueueId, StoreError,
 };
 use transom_tracking::{EventId, Source, TrackingEvent};
-use transom_types::{DeliveryType, Outcome, RecipientResult, RemoteHost};
+use transom_types::{DeliveryType, InternalMessageId, Outcome, RecipientResult, RemoteHost};
 
 use crate::core::Core;
 use crate::dispatcher::Request;
@@ -70,7 +70,7 @@ async fn load(core: &Core, dispatch: &Dispatch) -> Option<AtHand> {
         // Removed in this moment.
         StoreError::NotFound(_) => Vec::new(),
         StoreError::Damaged { .. } => {
-            set_aside(core, dispatch, &error).await;
+            set_aside(core, dispatch.message, &error.to_string()).await;
             vec![(dispatch.recipients.clone(), now)]
         }
         _ => {
@@ -84,15 +84,19 @@ async fn load(core: &Core, dispatch: &Dispatch) -> Option<AtHand> {
 }
 
 /// A damaged message is never sent: it is suspended, durably, until somebody looks at it.
-async fn set_aside(core: &Core, dispatch: &Dispatch, error: &StoreError) {
-    let id = dispatch.message;
-    let op = Op::Admin { id, verb: AdminVerb::Suspend, actor: error.to_string() };
-    if let Err(error) = core.spool.commit(vec![op], Durability::Sync).await {
-        tracing::error!(message = %id, %error, "a damaged message cannot be marked");
+pub(crate) async fn set_aside(core: &Core, id: InternalMessageId, reason: &str) {
+    let op = Op::Admin { id, verb: AdminVerb::Suspend, actor: reason.to_owned() };
+    match core.spool.commit(vec![op], Durability::Sync).await {
+        // It has ended meanwhile.
+        Err(StoreError::NotFound(_)) => return,
+        Err(error) => {
+            tracing::error!(message = %id, %error, "a damaged message cannot be marked");
+        }
+        Ok(_) => {}
     }
     let mut event = TrackingEvent::new(EventId::Quarantine, Source::Queue, core.clock.wall());
     event.internal_id = Some(id);
-    event.source_context = Some(error.to_string().into());
+    event.source_context = Some(reason.to_owned().into());
     core.emit(&event);
     drop(core.dispatcher.send(Request::Suspend(id)).await);
 }

@@ -176,7 +176,7 @@ async fn transact(
             Reached::SendContent => {
                 let damage = send_content(connection, at_hand, &written).await;
                 if let Some(damage) = damage {
-                    set_aside(core, dispatch, &damage).await;
+                    set_aside(core, dispatch.message, &damage.to_string()).await;
                 }
             }
             Reached::Done(results) => {

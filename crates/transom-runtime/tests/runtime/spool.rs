@@ -170,6 +170,37 @@ async fn message_whose_content_is_damaged_is_set_aside_and_never_sent() {
     stop(transport).await;
 }
 
+#[tokio::test]
+async fn damage_under_a_message_that_waits_is_found_and_the_message_suspended() {
+    let (events, mailbox) = (Events::default(), Mailbox::default());
+    let folder = tempfile::tempdir().unwrap();
+    let options = SegLogOptions::default().with_scrub_interval(Duration::from_millis(100));
+    let spool = Arc::new(SegLog::open_dir(folder.path(), options).unwrap());
+    let transport = node(&events, &mailbox)
+        .store(Arc::<SegLog>::clone(&spool))
+        .suspend_delivery(true)
+        .start()
+        .await
+        .unwrap();
+    let mut large = message("large");
+    large.extend(b"0123456789\r\n".repeat(40_000));
+    let mut client = Client::ready(address(&transport)).await;
+    for octets in [&large, &message("whole")] {
+        let reply = client.submit(FROM, &[TO], octets).await;
+        assert!(reply.starts_with("250 2.6.0"), "{reply}");
+    }
+    assert_eq!(damage_blobs(&folder.path().join("blob")), 1);
+    // Nobody tries to deliver it: the spool finds it by itself.
+    events.wait(EventId::Quarantine, 1).await;
+    assert!(spool.stats().damages > 0);
+    transport.resume_delivery().await.unwrap();
+    assert!(mailbox.read(TO).await.contains("whole"));
+    tokio::time::sleep(QUIET).await;
+    assert_eq!((events.count(EventId::Quarantine), mailbox.mail().len()), (1, 1));
+    drop(client);
+    stop(transport).await;
+}
+
 /// A spool in which somebody stops every message just before it is forked.
 #[derive(Debug)]
 struct Stopped(MemorySpool);
