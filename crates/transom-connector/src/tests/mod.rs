@@ -1,8 +1,10 @@
 //! Tests of configurations as a whole, and of the texts in them.
 
+mod domains;
 mod front_ends;
 mod open_relay;
 mod relations;
+mod send;
 mod texts;
 
 use std::net::{IpAddr, SocketAddr};
