@@ -47,7 +47,8 @@
 //!
 //! | document | what of it |
 //! |---|---|
-//! | RFC 1035 §2.3.4, §3.3, §3.5 | names, names of addresses, and the records A, CNAME, MX, PTR and TXT |
+//! | RFC 1035 §2.3.4, §3.3 | names, and the records A, CNAME, MX, PTR and TXT |
+//! | RFC 1035 §3.5 | where the names of an address stand |
 //! | RFC 3596 | the record AAAA |
 //! | RFC 2308 | NXDOMAIN and NODATA as two things |
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -10,7 +10,7 @@ use transom_types::Domain;
 /// A name to ask the DNS for: ASCII, in lower case, without trailing dot; the root is empty and
 /// prints as `.`.
 ///
-/// Wider than a [`Domain`]: a label may hold any visible ASCII character but the dot, since names
+/// Wider than a [`Domain`]: a label may hold any printable ASCII character but the dot, since names
 /// that policies of the DNS lead to are no host names (`_dmarc.example`, `a/b.example`). Labels of
 /// other octets do not occur in mail and are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,7 +73,7 @@ impl FromStr for DomainName {
             if label.is_empty() || label.len() > Self::LABEL_OCTETS_MAX {
                 return Err(ParseDomainNameError::Label { at });
             }
-            let foreign = |c: char| !c.is_ascii_graphic();
+            let foreign = |c: char| !(c.is_ascii_graphic() || c == ' ');
             if let Some(offset) = label.find(foreign) {
                 return Err(ParseDomainNameError::Character { at: at.saturating_add(offset) });
             }
@@ -101,7 +101,7 @@ impl fmt::Display for DomainName {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseDomainNameError {
-    /// A space, a control character, or one beyond ASCII.
+    /// A control character, or one beyond ASCII.
     #[error("a character at octet {at} does not belong into a name")]
     Character {
         /// Where it stands.

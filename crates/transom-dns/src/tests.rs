@@ -26,7 +26,7 @@ fn names_lose_case_and_trailing_dot() {
         ("Contoso.COM", "contoso.com"),
         ("contoso.com.", "contoso.com"),
         ("_dmarc.contoso.com", "_dmarc.contoso.com"),
-        ("a/B.*.contoso.com", "a/b.*.contoso.com"),
+        ("a/B.* c.contoso.com", "a/b.* c.contoso.com"),
         (".", ""),
     ] {
         assert_eq!(name(text).as_str(), expected, "{text}");
@@ -40,7 +40,7 @@ fn what_is_no_name_is_refused_with_its_place() {
     for (text, at) in [("", 0), ("a..b", 2), (".a", 0), ("a..", 2)] {
         assert_eq!(text.parse::<DomainName>(), Err(ParseDomainNameError::Label { at }), "{text}");
     }
-    for (text, at) in [("a b", 1), ("a.b\u{fc}", 3), ("a\t.b", 1)] {
+    for (text, at) in [("a\0b", 1), ("a.b\u{fc}", 3), ("a\t.b", 1)] {
         let error = ParseDomainNameError::Character { at };
         assert_eq!(text.parse::<DomainName>(), Err(error), "{text}");
     }
@@ -158,7 +158,7 @@ fn marked_questions_fail() {
 
 #[test]
 fn a_bad_line_of_a_zone_is_named() {
-    for line in ["a", "a A", "a A 1.2.3", "a MX mx", "a MX 10", "a PTR b b", "a..b A 192.0.2.1"] {
+    for line in ["a", "a A", "a A 1.2.3", "a MX mx", "a MX 10", "a PTR b..c", "a..b A 192.0.2.1"] {
         let error = format!("ok.example A 192.0.2.1\n{line}").parse::<Zone>().unwrap_err();
         assert_eq!((error.line, error.text.as_str()), (2, line));
     }

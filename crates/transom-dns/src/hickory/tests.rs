@@ -40,7 +40,7 @@ fn behaviour(name: &str, kind: RecordType) -> Behaviour {
         }
         ("null.example.", RecordType::MX) => Behaviour::Answer(vec![mx(0, ".")]),
         ("odd.example.", RecordType::MX) => {
-            let host = Name::from_labels([b"a b".as_slice(), b"example"]).unwrap();
+            let host = Name::from_labels([b"a\0b".as_slice(), b"example"]).unwrap();
             Behaviour::Answer(vec![record(RData::MX(MX::new(0, host)))])
         }
         ("alias.example.", RecordType::A) => Behaviour::Answer(vec![
