@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::ResolvedRecipient;
+use transom_connector::CheckedConfiguration;
+
 use super::answers::address_key;
+use super::remote::remote_domain;
+use super::{AutomaticMail, ResolvedRecipient};
 
 /// Most recipients of one copy (Exchange's `ExpansionSizeLimit`): a copy that is damaged, or that a
 /// peer refuses as a whole, takes no more than these with it.
@@ -55,15 +58,36 @@ pub fn bifurcate<S: Clone + Eq + Hash>(
     copies
 }
 
-/// By what copies of a message differ that were resolved: who hears of failures.
+/// By what copies of a message differ that were resolved: who hears of failures, and what its
+/// remote domain takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RecipientSignature {
     reports_to: Option<String>,
+    without_diagnostics: bool,
+}
+
+impl RecipientSignature {
+    /// Whether the copy is a report of failure for a domain that is not to see what servers said
+    /// and which headers there were.
+    pub fn without_diagnostics(&self) -> bool {
+        self.without_diagnostics
+    }
 }
 
 impl ResolvedRecipient {
-    /// What it must have in common with others to be in one copy with them.
-    pub fn signature(&self) -> RecipientSignature {
-        RecipientSignature { reports_to: self.reports_to.as_ref().map(address_key) }
+    /// What it must have in common with others to be in one copy with them. `kind` is set for mail
+    /// that nobody wrote.
+    pub fn signature(
+        &self,
+        configuration: &CheckedConfiguration,
+        kind: Option<AutomaticMail>,
+    ) -> RecipientSignature {
+        let mailbox = self.recipient.forward_path.mailbox();
+        let remote = mailbox.and_then(|mailbox| remote_domain(configuration, mailbox));
+        let is_failure = kind == Some(AutomaticMail::FailureReport);
+        RecipientSignature {
+            reports_to: self.reports_to.as_ref().map(address_key),
+            without_diagnostics: is_failure && remote.is_some_and(|remote| !remote.ndr_diagnostics),
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::answers::address_key;
 use super::search::{Open, Search, Sender};
 use super::walk::{Node, Reach, Walk};
 use super::{
-    Answers, Duplicate, FailedRecipient, RecipientRefusal, Resolution, ResolutionEnd,
+    Answers, DroppedCopy, FailedRecipient, RecipientRefusal, Resolution, ResolutionEnd,
     ResolutionStep, Resolved, ResolvedRecipient, Step,
 };
 
@@ -191,7 +191,7 @@ impl Found<'_> {
             resolved.recipients.push(ResolvedRecipient { recipient, origin, reports_to, history });
         } else {
             let mailbox = node.mailbox.clone();
-            resolved.duplicates.push(Duplicate { mailbox, origin, history });
+            resolved.duplicates.push(DroppedCopy { mailbox, origin, history });
         }
     }
 
@@ -205,11 +205,13 @@ impl Found<'_> {
             let failed = FailedRecipient { recipient, origin, reports_to, history, refusal };
             resolved.failed.push(failed);
         }
-        for (mailbox, parent) in &walk.duplicates {
+        let dropped = |(mailbox, parent): &(Mailbox, usize)| {
             let mut history = walk.history(*parent);
             history.extend(walk.nodes.get(*parent).map(|node| node.mailbox.clone()));
-            resolved.duplicates.push(Duplicate { mailbox: mailbox.clone(), origin, history });
-        }
+            DroppedCopy { mailbox: mailbox.clone(), origin, history }
+        };
+        resolved.duplicates.extend(walk.duplicates.iter().map(dropped));
+        resolved.not_forwarded.extend(walk.not_forwarded.iter().map(dropped));
         for (kind, at, to) in &walk.steps {
             let Some(node) = walk.nodes.get(*at) else { continue };
             let (kind, from, to) = (*kind, node.mailbox.clone(), to.clone());

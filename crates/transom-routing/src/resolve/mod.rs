@@ -64,6 +64,8 @@
 //! - Circles of groups are harmless: everybody in them gets the message once. Circles of nothing
 //!   but aliases and forwarding lead to nobody, and fail.
 //! - Where the directory does not answer, a recipient waits as a whole; it never fails.
+//! - What a remote domain does not want is not sent there: what mailboxes forward, by
+//!   [`Resolution`], and answers and reports, by [`AutomaticMail`].
 //! - What Exchange calls a moderated recipient and an expansion server is not known here.
 //!
 //! # Limits
@@ -76,6 +78,7 @@ mod bifurcation;
 mod judge;
 mod policy;
 mod refusal;
+mod remote;
 mod resolved;
 mod search;
 #[cfg(test)]
@@ -88,8 +91,9 @@ use transom_types::{Mailbox, ReversePath};
 pub use answers::{Answers, LOOKUPS_MAX, Step};
 pub use bifurcation::{COPY_RECIPIENTS_MAX, MessageCopy, RecipientSignature, bifurcate};
 pub use refusal::RecipientRefusal;
+pub use remote::AutomaticMail;
 pub use resolved::{
-    Duplicate, FailedRecipient, ResolutionEnd, ResolutionStep, Resolved, ResolvedRecipient,
+    DroppedCopy, FailedRecipient, ResolutionEnd, ResolutionStep, Resolved, ResolvedRecipient,
     StepKind,
 };
 

@@ -37,6 +37,9 @@ pub enum RecipientRefusal {
     /// Aliases and forwarding lead back to where they began.
     #[error("the recipient is forwarded to itself")]
     ForwardingLoop,
+    /// Mail for it would be forwarded to a domain that nothing may be forwarded to.
+    #[error("nothing may be forwarded to the domain")]
+    ForwardingNotAllowed,
     /// It lies too deep in groups in groups, or behind too many aliases.
     #[error("the recipient lies more than {depth_max} steps deep")]
     NestingMax {
@@ -93,6 +96,7 @@ impl RecipientRefusal {
             Self::EmptyGroup => "RESOLVER.GRP.Empty",
             Self::ExpandedRecipientsMax { .. } => "RESOLVER.GRP.ExpansionLimit",
             Self::ForwardingLoop => "RESOLVER.FWD.Loop",
+            Self::ForwardingNotAllowed => "RESOLVER.FWD.NotAllowed",
             Self::NestingMax { .. } => "RESOLVER.GRP.NestingLimit",
             Self::NotAuthorized => "RESOLVER.RST.NotAuthorized",
             Self::ReceiveSize { .. } => "RESOLVER.RST.RecipSizeLimit",
@@ -126,6 +130,9 @@ impl RecipientRefusal {
             Self::EmptyGroup => permanent(2, 4, "The group has no members"),
             Self::ExpandedRecipientsMax { .. } => permanent(2, 4, "The group has too many members"),
             Self::ForwardingLoop => permanent(4, 6, "Forwarding loop"),
+            Self::ForwardingNotAllowed => {
+                permanent(7, 1, "Forwarding to this domain is not allowed")
+            }
             Self::NestingMax { .. } => permanent(4, 6, "Groups or aliases are nested too deep"),
             Self::NotAuthorized => permanent(7, 1, "Not authorized"),
             Self::ReceiveSize { .. } => permanent(2, 3, "Message is too large for the recipient"),

@@ -22,7 +22,10 @@ pub struct Resolved {
     /// Members and targets of forwarding that cannot get it, to be reported to whoever hears of it.
     pub failed: Vec<FailedRecipient>,
     /// What was come upon once more.
-    pub duplicates: Vec<Duplicate>,
+    pub duplicates: Vec<DroppedCopy>,
+    /// Copies that were not forwarded, because the remote domain does not want that. The mailbox
+    /// that would forward has its own copy, so nobody is told.
+    pub not_forwarded: Vec<DroppedCopy>,
     /// The end of each recipient, by its place in the envelope.
     pub ends: Vec<ResolutionEnd>,
     /// How it came about.
@@ -73,13 +76,17 @@ impl Resolved {
             event
         };
         let steps = self.steps.iter().map(|step| event(step.kind.event(), &step.from, &step.to));
-        let duplicates = self.duplicates.iter().map(|duplicate| {
-            let from = duplicate.history.last().unwrap_or(&duplicate.mailbox);
-            let mut event = event(EventId::Drop, from, std::slice::from_ref(&duplicate.mailbox));
-            event.source_context = Some("RESOLVER.Duplicate".into());
+        let dropped = |dropped: &DroppedCopy, reason: &'static str| {
+            let from = dropped.history.last().unwrap_or(&dropped.mailbox);
+            let mut event = event(EventId::Drop, from, std::slice::from_ref(&dropped.mailbox));
+            event.source_context = Some(reason.into());
             event
-        });
-        steps.chain(duplicates).collect()
+        };
+        let duplicates = self.duplicates.iter().map(|twice| dropped(twice, "RESOLVER.Duplicate"));
+        let not_forwarded = &self.not_forwarded;
+        let reason = RecipientRefusal::ForwardingNotAllowed.reason();
+        let not_forwarded = not_forwarded.iter().map(|copy| dropped(copy, reason));
+        steps.chain(duplicates).chain(not_forwarded).collect()
     }
 }
 
@@ -115,13 +122,13 @@ pub struct FailedRecipient {
     pub refusal: RecipientRefusal,
 }
 
-/// An address that gets the message by another way already.
+/// An address that gets no copy of its own: it was come upon once more, or does not want it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Duplicate {
+pub struct DroppedCopy {
     /// Who.
     pub mailbox: Mailbox,
-    /// The place in the envelope of the recipient that led to it once more.
+    /// The place in the envelope of the recipient that led to it.
     pub origin: u32,
     /// The addresses that it was come to by; empty where the sender named it twice.
     pub history: Vec<Mailbox>,

@@ -7,6 +7,7 @@ use transom_types::Mailbox;
 
 use super::answers::address_key;
 use super::policy::is_postmaster;
+use super::remote::remote_domain;
 use super::search::{Look, Open, Search, Sender};
 use super::{RecipientRefusal, StepKind};
 
@@ -20,6 +21,8 @@ pub(super) struct Walk {
     pub(super) failures: Vec<(usize, RecipientRefusal)>,
     /// Addresses come upon once more, each with the node that led there.
     pub(super) duplicates: Vec<(Mailbox, usize)>,
+    /// Copies that remote domains do not want, each with the mailbox that would forward it.
+    pub(super) not_forwarded: Vec<(Mailbox, usize)>,
     pub(super) steps: Vec<(StepKind, usize, Vec<Mailbox>)>,
     pub(super) unavailable: Option<DirectoryUnavailable>,
     /// Whether the recipient is a group, itself or by its other names.
@@ -122,7 +125,7 @@ impl Walk {
             Err(open) => return self.leave_open(at, open),
         };
         match search.refusal(&entry.policy, &node.mailbox, sender) {
-            Ok(None) => self.follow(at, node, entry, sender.is_null(), reach),
+            Ok(None) => self.follow(search, at, node, entry, sender.is_null(), reach),
             Ok(Some(refusal)) => self.failures.push((at, refusal)),
             Err(open) => self.leave_open(at, open),
         }
@@ -138,6 +141,7 @@ impl Walk {
 
     fn follow(
         &mut self,
+        search: &Search<'_>,
         at: usize,
         node: &Node,
         entry: &DirectoryEntry,
@@ -150,17 +154,22 @@ impl Walk {
                 self.replace(at, node, to);
                 self.steps.push((StepKind::Resolve, at, only(to)));
             }
+            RecipientKind::Forwarding { to, keep_copy: false } if !may_forward(search, to) => {
+                self.failures.push((at, RecipientRefusal::ForwardingNotAllowed));
+            }
             RecipientKind::Forwarding { to, keep_copy: false } => {
                 self.replace(at, node, to);
                 self.steps.push((StepKind::Redirect, at, only(to)));
             }
             RecipientKind::Forwarding { to, keep_copy: true } => {
                 self.leaves.push(at);
-                if reach == Reach::Everybody {
+                if reach == Reach::Everybody && may_forward(search, to) {
                     // The copy that is kept reports the success.
                     let passage = Passage { success: false, ..node.passage.clone() };
                     self.add(at, node, to, passage, false);
                     self.steps.push((StepKind::Redirect, at, only(to)));
+                } else if reach == Reach::Everybody {
+                    self.not_forwarded.push((to.clone(), at));
                 }
             }
             RecipientKind::Group(group) if is_report && !is_postmaster(&node.mailbox) => {
@@ -266,6 +275,12 @@ impl Walk {
         history.reverse();
         history
     }
+}
+
+/// Whether the domain of `to` takes what is forwarded by itself.
+fn may_forward(search: &Search<'_>, to: &Mailbox) -> bool {
+    let configuration = search.resolution.configuration;
+    remote_domain(configuration, to).is_none_or(|remote| remote.auto_forward)
 }
 
 /// The lowest place on the circle that `at` lies on.
