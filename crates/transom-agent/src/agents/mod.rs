@@ -10,6 +10,8 @@ mod receive_steps;
 mod routing;
 mod routing_steps;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use self::call::{AgentClock, AgentFailure};

@@ -213,7 +213,13 @@ impl<A: ?Sized> Registered<A> {
         if admission == Admission::Refused {
             return Err(AgentFailure::OutOfOrder);
         }
-        let answer = guarded(clock, self.settings.timeout.min(left), work).await;
+        let answer = match guarded(clock, self.settings.timeout.min(left), work).await {
+            // It would have had more time of its own.
+            Err(AgentFailure::TimedOut(_)) if left < self.settings.timeout => {
+                Err(AgentFailure::NoTimeLeft)
+            }
+            answer => answer,
+        };
         let answer = answer.and_then(|answer| judge(&answer).map(|()| answer));
         let failed = answer.as_ref().err().is_some_and(AgentFailure::counts);
         self.breaker().report(admission, failed, clock.now());
