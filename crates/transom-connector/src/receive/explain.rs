@@ -44,13 +44,9 @@ impl CheckedConfiguration {
         let connectors = self.receive_connectors().iter();
         let candidates = connectors.map(|connector| {
             let (binding, range) = seen_from(connector, local, peer);
-            let lost = match (chosen, winner) {
-                (Some(chosen), _) if std::ptr::eq(chosen, connector) => None,
-                (Some(chosen), Some(winner)) => {
-                    Some(lost(connector, (binding, range), Some((chosen, winner))))
-                }
-                _ => Some(lost(connector, (binding, range), None)),
-            };
+            let is_chosen = chosen.is_some_and(|chosen| std::ptr::eq(chosen, connector));
+            let lost =
+                (!is_chosen).then(|| lost(connector, (binding, range), chosen.zip(winner), local));
             ReceiveCandidate { connector, binding, range, lost }
         });
         ReceiveExplanation {
@@ -102,6 +98,7 @@ fn lost(
     connector: &ReceiveConnector,
     (binding, range): View,
     winner: Option<(&ReceiveConnector, View)>,
+    local: SocketAddr,
 ) -> LostReason {
     if !connector.enabled {
         return LostReason::Disabled;
@@ -115,7 +112,7 @@ fn lost(
         LostReason::PortOfOthers { binding: best_binding }
     } else if range.width() > best_range.width() {
         LostReason::WiderRange { range, narrower: best_range }
-    } else if binding.ip() != best_binding.ip() && binding.ip().is_unspecified() {
+    } else if binding.ip() != local.ip() && best_binding.ip() == local.ip() {
         LostReason::WiderBinding { binding, narrower: best_binding }
     } else {
         LostReason::LaterName { winner: winner.name.clone() }

@@ -1,34 +1,4 @@
 //! Receive connectors: how mail comes in.
-//!
-//! # Exchange's parameters
-//!
-//! | `Set-ReceiveConnector` | here |
-//! |---|---|
-//! | Name, Comment, Enabled, Bindings, RemoteIPRanges, Fqdn, Banner | fields of [`ReceiveConnector`] |
-//! | AuthMechanism, RequireTLS | [`ReceiveTls`] and [`ReceiveAuth`] |
-//! | PermissionGroups, `Add-ADPermission` | [`Permissions`] |
-//! | DefaultDomain | [`ReceiveConnector::default_domain`] |
-//! | RequireEHLODomain, RejectReserved\*, RejectSingleLabel\* | fields of [`ReceiveConnector`] |
-//! | BareLinefeedRejectionEnabled | [`ReceiveConnector::danger_normalize_bare_newlines`] |
-//! | TlsDomainCapabilities, DomainSecureEnabled | [`ReceiveConnector::server_domains`], [`ReceiveConnector::partner_domains`] |
-//! | every Max\*, both time-outs, both tarpits, MessageRate\* | [`ReceiveLimits`] |
-//! | SizeEnabled and the other \*Enabled | [`ReceiveExtensions`] |
-//! | MaxConnectionRatePerMinute of the service | [`ServiceLimits`] |
-//!
-//! What does not exist here, and why:
-//!
-//! | parameter | reason |
-//! |---|---|
-//! | AuthMechanism `Integrated`, EnableAuthGSSAPI, ExtendedProtectionPolicy | NTLM and Kerberos are not spoken; SCRAM binds to the channel instead |
-//! | AuthMechanism `ExchangeServer`, SuppressXAnonymousTls | X-ANONYMOUSTLS and X-EXPS are between servers of Exchange; a server of ours shows a certificate |
-//! | ServiceDiscoveryFqdn, AdvertiseClientSettings | they tell mail programs of Exchange what to set up |
-//! | TransportRole, ProxyEnabled, LiveCredentialEnabled, AcceptConsumerMail | there is one role, and no cloud behind it |
-//! | MaxAcknowledgementDelay | Exchange 2010 alone waits; here a message is durable before its reply |
-//! | OrarEnabled, LongAddressesEnabled | XORAR and XLONGADDR carry X.400 addresses |
-//! | TlsCertificateName | the host program gives the certificate; it is chosen by the name that the client asks for |
-//! | DeliveryStatusNotificationEnabled, BinaryMimeEnabled | to offer DSN or BINARYMIME is to promise what delivery does not keep yet |
-//! | ProtocolLoggingLevel | there is no protocol log yet; `tracing` says what a session does |
-//! | MaxConcurrentMailboxDeliveries, ...Submissions, ExternalIPAddress | no mailbox is near, and loops are told by name |
 
 mod checks;
 mod explain;
@@ -59,6 +29,34 @@ use crate::{Permissions, PrincipalKind, RemoteRange, Rights};
 /// How mail comes in: at which addresses, from which peers, with which rights and limits.
 ///
 /// [`Default`] values are those of an Exchange server.
+///
+/// # Parameters of `Set-ReceiveConnector`
+///
+/// | there | here |
+/// |---|---|
+/// | `AuthMechanism`, `RequireTLS` | [`ReceiveTls`] and [`ReceiveAuth`] |
+/// | `PermissionGroups`, `Add-ADPermission` | [`Permissions`] |
+/// | `TlsDomainCapabilities`, `DomainSecureEnabled` | [`Self::server_domains`], [`Self::partner_domains`] |
+/// | `BareLinefeedRejectionEnabled` | [`Self::danger_normalize_bare_newlines`] |
+/// | `Max...`, both time-outs, both tarpits, `MessageRate...` | [`ReceiveLimits`] |
+/// | `SizeEnabled`, `ChunkingEnabled`, `PipeliningEnabled`, ... | [`ReceiveExtensions`] |
+/// | `MaxConnectionRatePerMinute` of the service | [`ServiceLimits`] |
+/// | all others that exist | fields of the same name |
+///
+/// What does not exist here, and why:
+///
+/// | there | reason |
+/// |---|---|
+/// | `Integrated`, `EnableAuthGSSAPI`, `ExtendedProtectionPolicy` | NTLM and Kerberos are not spoken; SCRAM is what binds to the channel |
+/// | `ExchangeServer`, `SuppressXAnonymousTls` | X-ANONYMOUSTLS and X-EXPS are for servers of Exchange; a server of ours shows a certificate |
+/// | `ServiceDiscoveryFqdn`, `AdvertiseClientSettings` | they tell mail programs of Exchange what to set up |
+/// | `TransportRole`, `ProxyEnabled`, `LiveCredentialEnabled`, `AcceptConsumerMail` | there is one role, and no cloud behind it |
+/// | `MaxAcknowledgementDelay` | a message is durable before its reply, so that there is nothing to wait for |
+/// | `OrarEnabled`, `LongAddressesEnabled` | XORAR and XLONGADDR carry X.400 addresses |
+/// | `TlsCertificateName` | the host program gives certificates; the client's SNI chooses among them |
+/// | `DeliveryStatusNotificationEnabled`, `BinaryMimeEnabled` | to offer DSN or BINARYMIME is to promise what delivery does not keep yet |
+/// | `ProtocolLoggingLevel` | there is no protocol log yet; `tracing` says what a session does |
+/// | `MaxConcurrentMailboxDeliveries` and its like, `ExternalIPAddress` | no mailbox server is behind it, and loops are told by name |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that Exchange has")]
 #[non_exhaustive]
@@ -383,7 +381,7 @@ pub enum ReceiveTls {
     /// STARTTLS is not offered.
     #[default]
     Off,
-    /// STARTTLS is offered: Exchange's AuthMechanism `Tls`. Without a certificate it is not.
+    /// STARTTLS is offered: Exchange's `AuthMechanism` `Tls`. Without a certificate it is not.
     Offered,
     /// STARTTLS is offered, and MAIL FROM is refused before it: Exchange's `RequireTLS`.
     Required,
@@ -405,7 +403,7 @@ pub enum ReceiveAuth {
     /// Exchange's `BasicAuth` alone: AUTH is offered without TLS too. Whoever reads along has the
     /// passwords then.
     DangerClear,
-    /// The network vouches for every peer (IPsec, a wire of its own): each is
+    /// The network vouches for every peer (a tunnel, a wire of its own): each is
     /// [`PrincipalKind::ExternallySecured`] from the greeting on, and AUTH is not offered. Needs
     /// [`Permissions::externally_secured`].
     ExternalAuthoritative,

@@ -138,6 +138,12 @@ impl MessageRates {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(crate) fn sources(&self) -> usize {
+        assert_eq!(self.paid_at.len(), self.order.len());
+        self.paid_at.len()
+    }
+
     fn remember(&mut self, now: Instant, source: Source, paid_at: Instant) {
         if let Some(before) = self.paid_at.insert(source.clone(), paid_at) {
             self.order.remove(&(before, source.clone()));

@@ -1,11 +1,17 @@
 //! Tests of configurations as a whole, and of the texts in them.
 
 mod domains;
+mod explain;
 mod front_ends;
+mod limits;
 mod open_relay;
+mod rates;
 mod relations;
+mod selection;
 mod send;
 mod texts;
+mod validity;
+mod verbs;
 
 use std::net::{IpAddr, SocketAddr};
 
