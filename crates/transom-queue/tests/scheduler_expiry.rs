@@ -1,13 +1,15 @@
-//! Coverage: every open recipient has a timer, whatever it waits for. And no wall clock anywhere.
+//! Coverage: every open recipient has a timer, whatever it waits for. And no wall clock decides.
 #![allow(clippy::panic, reason = "a test that cannot go on fails")]
 
 mod scheduler_support;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use scheduler_support::{deferred_now, enqueue, options, some_instant, start, used};
-use transom_queue::{Completed, ConnectionResult, Enqueue, Scheduler, SchedulerAction, Waiting};
+use transom_queue::{
+    Completed, ConnectionResult, Enqueue, Scheduler, SchedulerAction, SchedulerOptions, Waiting,
+};
 use transom_types::{
     AttemptStage, EnhancedStatusCode, InternalMessageId, Reply, ReplyCode, Status,
 };
@@ -15,13 +17,51 @@ use transom_types::{
 const HOUR: Duration = Duration::from_hours(1);
 
 #[track_caller]
-fn expect_expiry(scheduler: &mut Scheduler, at: std::time::Instant) -> Vec<Waiting> {
+fn expect_expiry(scheduler: &mut Scheduler, at: Instant) -> Vec<Waiting> {
     loop {
         match scheduler.poll(at) {
             SchedulerAction::Expire(overdue) => return overdue.waiting,
             SchedulerAction::Wait(until) => panic!("nothing expired, next is {until:?}"),
             _ => {}
         }
+    }
+}
+
+/// What a scheduler tells from the first second to the expiry of messages that came at `arrived`,
+/// and when.
+fn life(begin: Instant, arrived: SystemTime) -> Vec<(Duration, SchedulerAction)> {
+    let mut scheduler = Scheduler::new(SchedulerOptions::default());
+    for message in 0..20 {
+        let delay_notice_at = Some(begin + Duration::from_hours(4));
+        let unit = enqueue(begin, message, &format!("{}.example", message % 3));
+        scheduler.enqueue(begin, Enqueue { received_at: arrived, delay_notice_at, ..unit });
+    }
+    let (mut now, mut told) = (begin, Vec::new());
+    loop {
+        let action = scheduler.poll(now);
+        told.push((now - begin, action.clone()));
+        match action {
+            SchedulerAction::Start(dispatch) => {
+                let connection = ConnectionResult::Failed;
+                let failed = Completed { connection, ..deferred_now(&dispatch, now) };
+                scheduler.complete(now, dispatch.token, failed);
+            }
+            SchedulerAction::Wait(Some(until)) => now = until,
+            SchedulerAction::Wait(None) => return told,
+            _ => {}
+        }
+    }
+}
+
+/// The only time by the wall clock that goes in is shown and decides nothing.
+#[test]
+fn jump_of_the_wall_clock_changes_no_action() {
+    let begin = some_instant();
+    let epoch = SystemTime::UNIX_EPOCH;
+    let today = life(begin, epoch + Duration::from_hours(500_000));
+    assert!(today.iter().any(|(_, action)| matches!(action, SchedulerAction::Expire(_))));
+    for arrived in [epoch - Duration::from_hours(1), epoch, epoch + Duration::from_hours(900_000)] {
+        assert_eq!(life(begin, arrived), today, "{arrived:?}");
     }
 }
 

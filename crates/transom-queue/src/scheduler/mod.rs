@@ -51,7 +51,8 @@
 //!   five units is large from the sixth on, and so is a unit of more than 100 recipients.
 //! - While others wait, no queue has more than a quarter of all places, or four.
 //! - A queue has as many attempts under way as its window is wide, and begins as many in a time as
-//!   its [`RateLimit`] allows.
+//!   its [`RateLimit`] allows. The window grows as attempts work; it begins with two soon after a
+//!   start, and where the destination was away.
 //!
 //! # Limits
 //!

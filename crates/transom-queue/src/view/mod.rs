@@ -24,6 +24,12 @@
 //! `IncomingRate`, `OutgoingRate` and `Velocity` are whole messages of the last minute; Submission
 //! and Poison have none. `DateReceived` is in whole seconds.
 //!
+//! Submission is always listed, Unreachable and Poison as long as they hold something. Whoever
+//! routes messages says how many are being routed and how many are poison ([`Unscheduled`]), and
+//! gives the messages themselves for [`MessageInfo::in_submission`] and [`MessageInfo::in_poison`].
+//! Both queues have a name, a status, counts, `DeliveryType` Undefined and `NextHopCategory`
+//! Internal; they lead nowhere, so connector, errors, retry times and rates have no value.
+//!
 //! # What Exchange shows and we do not
 //!
 //! | of | property | why |
@@ -39,9 +45,12 @@
 //! | message | `AccountForest`, `TrafficType`, `TrafficSubType` | only in Microsoft's cloud |
 //! | message | `ExternalDirectoryOrganizationId` | only in Microsoft's cloud |
 //! | status | `Locked` | no message is ever locked |
-//! | queue | shadow queues | no shadow copies are made yet |
+//! | queue | shadow queues, `Shadow\NUMBER` | no shadow copies are made yet |
+//! | queue | Safety Net | not kept; Exchange does not list it either |
+//! | queue | the other words of `DeliveryType` | no mailboxes, sites or foreign connectors here |
 //! | query | `BookmarkIndex` | a number means another row as soon as one goes |
 //! | query | `-Include`, `-Exclude` | a filter says the same |
+//! | query | `Get-QueueDigest` | it sums up several servers; [`AgeHistogram`] is of one |
 
 mod ages;
 mod feed;
