@@ -17,7 +17,8 @@
 //!
 //! ```
 //! use transom_connector::{
-//!     AcceptedDomain, Configuration, PrincipalKind, ReceiveConnector, RecipientClass, ReplyProfile,
+//!     AcceptedDomain, Configuration, PrincipalKind, ReceiveConnector, RecipientClass,
+//!     ReplyProfile,
 //! };
 //!
 //! let configuration = Configuration::new("mx1.contoso.com".parse()?)

@@ -1,7 +1,9 @@
 //! Which extensions a receive connector offers.
 
-/// Which extensions a receive connector offers. STARTTLS follows from [`ReceiveTls`](crate::ReceiveTls), AUTH from
-/// [`Permissions`](crate::Permissions), XCLIENT from [`xclient_networks`](crate::ReceiveConnector::xclient_networks).
+/// Which extensions a receive connector offers. STARTTLS follows from
+/// [`ReceiveTls`](crate::ReceiveTls), AUTH from [`Permissions`](crate::Permissions) and
+/// [`ReceiveAuth`](crate::ReceiveAuth), XCLIENT from
+/// [`xclient_networks`](crate::ReceiveConnector::xclient_networks).
 ///
 /// DSN, REQUIRETLS, DELIVERBY, FUTURERELEASE, MT-PRIORITY, RRVS and BINARYMIME have no switch here
 /// and are never offered: to offer one is to promise that delivery keeps to it, and it does not

@@ -32,31 +32,36 @@ use crate::{Permissions, PrincipalKind, RemoteRange, Rights};
 ///
 /// # Parameters of `Set-ReceiveConnector`
 ///
-/// | there | here |
-/// |---|---|
-/// | `AuthMechanism`, `RequireTLS` | [`ReceiveTls`] and [`ReceiveAuth`] |
-/// | `PermissionGroups`, `Add-ADPermission` | [`Permissions`] |
-/// | `TlsDomainCapabilities`, `DomainSecureEnabled` | [`Self::server_domains`], [`Self::partner_domains`] |
-/// | `BareLinefeedRejectionEnabled` | [`Self::danger_normalize_bare_newlines`] |
-/// | `Max...`, both time-outs, both tarpits, `MessageRate...` | [`ReceiveLimits`] |
-/// | `SizeEnabled`, `ChunkingEnabled`, `PipeliningEnabled`, ... | [`ReceiveExtensions`] |
-/// | `MaxConnectionRatePerMinute` of the service | [`ServiceLimits`] |
-/// | all others that exist | fields of the same name |
+/// - `AuthMechanism` and `RequireTLS` are [`ReceiveTls`] and [`ReceiveAuth`];
+/// - `PermissionGroups` and `Add-ADPermission` are [`Permissions`];
+/// - `TlsDomainCapabilities` and `DomainSecureEnabled` are [`Self::server_domains`] and
+///   [`Self::partner_domains`];
+/// - `BareLinefeedRejectionEnabled` is [`Self::danger_normalize_bare_newlines`];
+/// - `Max...`, the time-outs, tarpits and message rates are [`ReceiveLimits`];
+/// - `SizeEnabled`, `ChunkingEnabled` and their like are [`ReceiveExtensions`];
+/// - `MaxConnectionRatePerMinute` of the service is [`ServiceLimits`];
+/// - all others that exist are fields of the same name.
 ///
-/// What does not exist here, and why:
+/// These do not exist here:
 ///
-/// | there | reason |
-/// |---|---|
-/// | `Integrated`, `EnableAuthGSSAPI`, `ExtendedProtectionPolicy` | NTLM and Kerberos are not spoken; SCRAM is what binds to the channel |
-/// | `ExchangeServer`, `SuppressXAnonymousTls` | X-ANONYMOUSTLS and X-EXPS are for servers of Exchange; a server of ours shows a certificate |
-/// | `ServiceDiscoveryFqdn`, `AdvertiseClientSettings` | they tell mail programs of Exchange what to set up |
-/// | `TransportRole`, `ProxyEnabled`, `LiveCredentialEnabled`, `AcceptConsumerMail` | there is one role, and no cloud behind it |
-/// | `MaxAcknowledgementDelay` | a message is durable before its reply, so that there is nothing to wait for |
-/// | `OrarEnabled`, `LongAddressesEnabled` | XORAR and XLONGADDR carry X.400 addresses |
-/// | `TlsCertificateName` | the host program gives certificates; the client's SNI chooses among them |
-/// | `DeliveryStatusNotificationEnabled`, `BinaryMimeEnabled` | to offer DSN or BINARYMIME is to promise what delivery does not keep yet |
-/// | `ProtocolLoggingLevel` | there is no protocol log yet; `tracing` says what a session does |
-/// | `MaxConcurrentMailboxDeliveries` and its like, `ExternalIPAddress` | no mailbox server is behind it, and loops are told by name |
+/// - `Integrated`, `EnableAuthGSSAPI`, `ExtendedProtectionPolicy`: NTLM and Kerberos are not
+///   spoken; SCRAM is what binds to the channel;
+/// - `ExchangeServer`, `SuppressXAnonymousTls`: X-ANONYMOUSTLS and X-EXPS are for servers of
+///   Exchange; a server of ours shows a certificate;
+/// - `ServiceDiscoveryFqdn`, `AdvertiseClientSettings`: they tell mail programs of Exchange what to
+///   set up;
+/// - `TransportRole`, `ProxyEnabled`, `LiveCredentialEnabled`, `AcceptConsumerMail`: there is one
+///   role, and no cloud behind it;
+/// - `MaxAcknowledgementDelay`: a message is durable before its reply, so that there is nothing to
+///   wait for;
+/// - `OrarEnabled`, `LongAddressesEnabled`: XORAR and XLONGADDR carry X.400 addresses;
+/// - `TlsCertificateName`: the host program gives certificates, and the name that the client asks
+///   for chooses among them;
+/// - `DeliveryStatusNotificationEnabled`, `BinaryMimeEnabled`: to offer DSN or BINARYMIME is to
+///   promise what delivery does not keep yet;
+/// - `ProtocolLoggingLevel`: there is no protocol log yet; `tracing` says what a session does;
+/// - `MaxConcurrentMailboxDeliveries` and its like, `ExternalIPAddress`: no mailbox server is
+///   behind it, and loops are told by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that Exchange has")]
 #[non_exhaustive]

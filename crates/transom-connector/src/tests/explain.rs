@@ -45,7 +45,8 @@ fn every_candidate_is_told_with_the_reason_it_lost() {
 - \"Zoo\": it is as near as \"Internet 0.0.0.0:25\", whose name comes first
 It is:
 - anonymous from the greeting on: may send as anybody, to the accepted domains
-  (SMTP-Submit, SMTP-Accept-Any-Sender, SMTP-Accept-Authoritative-Domain-Sender, Accept-Headers-Routing)
+  (SMTP-Submit, SMTP-Accept-Any-Sender, SMTP-Accept-Authoritative-Domain-Sender, \
+Accept-Headers-Routing)
 - partner with the certificate of one, under TLS: may not send
   (none)
 - authenticated user after AUTH under TLS: may send as itself alone, to anywhere

@@ -227,7 +227,8 @@ proptest! {
         let narrowest = containing.map(RemoteRange::width).min();
         prop_assert_eq!(connector.range_of(peer).map(RemoteRange::width), narrowest);
         let rights = connector.permissions.anonymous;
-        let answer = checked.accepts_recipient(connector, rights, &to(&format!("<bob@{recipient}>")));
+        let bob = to(&format!("<bob@{recipient}>"));
+        let answer = checked.accepts_recipient(connector, rights, &bob);
         let may_relay = rights.contains(Rights::ACCEPT_ANY_RECIPIENT);
         let ours = is_ours(checked.accepted_domains(), &recipient);
         prop_assert_eq!(answer.is_ok(), may_relay || ours);

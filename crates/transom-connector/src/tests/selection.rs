@@ -162,7 +162,8 @@ proptest! {
         for peer in peers {
             let found = checked.select_receive(local, peer);
             let searched = searched(checked.receive_connectors(), local, peer);
-            prop_assert_eq!(found.map(|c| &c.name), searched.map(|c| &c.name), "{} {}", local, peer);
+            let names = (found.map(|c| &c.name), searched.map(|c| &c.name));
+            prop_assert_eq!(names.0, names.1, "{} {}", local, peer);
         }
     }
 
@@ -199,6 +200,7 @@ proptest! {
         prop_assert_eq!(told.candidates.len(), checked.receive_connectors().len());
         prop_assert_eq!(told.stages.is_empty(), chosen.is_none());
         let winner = told.candidates.iter().find(|candidate| candidate.lost.is_none());
+        let width = |range: Option<RemoteRange>| range.unwrap().width();
         for candidate in &told.candidates {
             let (connector, lost) = (candidate.connector, candidate.lost.clone());
             let fits = candidate.range.is_some() && candidate.binding.is_some();
@@ -216,11 +218,11 @@ proptest! {
                 }
                 Some(LostReason::WiderBinding { binding, narrower }) => {
                     prop_assert!(binding.ip().is_unspecified() && narrower.ip() == local.ip());
-                    prop_assert_eq!(candidate.range.unwrap().width(), winner.unwrap().range.unwrap().width());
+                    prop_assert_eq!(width(candidate.range), width(winner.unwrap().range));
                 }
                 Some(LostReason::LaterName { winner: first }) => {
                     prop_assert!(first < connector.name);
-                    prop_assert_eq!(candidate.range.unwrap().width(), winner.unwrap().range.unwrap().width());
+                    prop_assert_eq!(width(candidate.range), width(winner.unwrap().range));
                 }
             }
         }
