@@ -94,8 +94,9 @@ pub struct Received {
 }
 
 impl Agents {
-    /// How long all agents together may take behind the final dot. A client waits 10 minutes
-    /// there, and the spool needs its part.
+    /// How long all agents together may take over the headers and the content of one message, of
+    /// which most is behind the final dot. A client waits 10 minutes there, and the spool needs
+    /// its part.
     pub const AFTER_DOT: Duration = Duration::from_secs(30);
 
     /// Asks the agents about `step`, in order, until one refuses it; then those that listen to
@@ -117,9 +118,13 @@ impl Agents {
             plan.begin_rcpt(recipient.clone());
         }
         let mut received = Received::default();
-        let until = (event == AgentEvent::EndOfData)
-            .then(|| self.clock.now().checked_add(Self::AFTER_DOT))
-            .flatten();
+        let started = self.clock.now();
+        // The headers may be looked at while the content comes, or behind the dot as well.
+        let is_content = matches!(event, AgentEvent::EndOfHeaders | AgentEvent::EndOfData);
+        let until = plan
+            .as_deref()
+            .filter(|_| is_content)
+            .and_then(|plan| started.checked_add(Self::AFTER_DOT.saturating_sub(plan.spent)));
         for agent in self.receive.at(event) {
             if agent.settings.mode == AgentMode::Off {
                 continue;
@@ -135,11 +140,15 @@ impl Agents {
             Verdict::Continue => None,
             Verdict::Reject(reply) | Verdict::Disconnect(reply) => Some(reply.clone()),
         };
-        if let (AgentEvent::Rcpt, Some(plan)) = (event, plan) {
-            if refused.is_some() {
-                plan.retract_rcpt();
-            } else {
-                plan.end_rcpt();
+        if let Some(plan) = plan {
+            match event {
+                AgentEvent::Rcpt if refused.is_some() => plan.retract_rcpt(),
+                AgentEvent::Rcpt => plan.end_rcpt(),
+                _ if is_content => {
+                    let took = self.clock.now().saturating_duration_since(started);
+                    plan.spent = plan.spent.saturating_add(took);
+                }
+                _ => {}
             }
         }
         if let Some(reply) = refused {

@@ -47,6 +47,15 @@ pub struct ContentEdit {
     pub insert: Bytes,
 }
 
+impl ContentEdit {
+    /// The same edit where `octets` stand before the content: the trace field that a server puts
+    /// there.
+    #[must_use]
+    pub fn behind(self, octets: u64) -> Self {
+        Self { at: self.at.saturating_add(octets), ..self }
+    }
+}
+
 /// A field of the section that is being changed.
 struct Slot<'a> {
     name: &'a str,
@@ -274,6 +283,16 @@ mod tests {
         // One after the other: what was added can go, what is gone cannot be replaced.
         let changes = [add("X-Org", "3"), remove, replace(0, "X-Org", "4"), replace(2, "To", "?")];
         assert_eq!(changed(CONTENT, &changes), "Received: a\r\nTo: x\r\nTo: y\r\n\r\nbody\r\n");
+    }
+
+    #[test]
+    fn edits_can_be_made_behind_a_trace_field() {
+        let trace = b"Received: by us\r\n";
+        let changes = [add("A", "1"), HeaderChange::Remove(FieldMatch::name("Received"))];
+        let edits = header_edits(&HeaderSection::parse(CONTENT), &changes);
+        let edits: Vec<_> = edits.into_iter().map(|it| it.behind(count(trace.len()))).collect();
+        let edited = String::from_utf8(apply_edits(&[trace, CONTENT].concat(), &edits)).unwrap();
+        assert!(edited.starts_with("Received: by us\r\nA: 1\r\nX-Org: 1\r\n"), "{edited}");
     }
 
     #[test]

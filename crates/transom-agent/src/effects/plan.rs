@@ -36,6 +36,8 @@ pub struct MessagePlan {
     common: Vec<HeaderChange>,
     content: Option<Arc<dyn ContentSource>>,
     generated: Vec<GeneratedMessage>,
+    /// What agents have taken of the time that all have together behind the final dot.
+    pub(crate) spent: Duration,
     /// The last recipient is being asked about.
     pending: bool,
     /// The plan before agents had effects at the last RCPT.
@@ -115,6 +117,7 @@ impl MessagePlan {
             common: Vec::new(),
             content: None,
             generated: Vec::new(),
+            spent: Duration::ZERO,
             pending: false,
             before_rcpt: None,
         }

@@ -119,6 +119,23 @@ fn all_agents_together_have_30_seconds_behind_the_dot() {
 }
 
 #[test]
+fn time_spent_on_the_headers_is_gone_for_the_content() {
+    let accept = |it: AgentSettings| it.with_on_failure(OnFailure::Accept);
+    let add = |house: House, name| house.with(name, Manner::Takes(4), accept);
+    let mut house = ["a", "b", "c", "d", "e"].into_iter().fold(House::new(), add);
+    let (agents, mut plan, clock) = (house.build(), plan(1), Arc::clone(&house.clock));
+    let session = session();
+    let received = clock.run(agents.received(&session, ReceiveStep::EndOfHeaders, Some(&mut plan)));
+    assert_eq!(received.log.len(), 5);
+    // The client takes its time over the content: that is not the agents' time.
+    clock.pass(SECOND * 300);
+    let received = end_of_data(&house, &agents, &mut plan);
+    assert_eq!(clock.elapsed(), SECOND * 330);
+    let failed = words(&received.log).iter().filter(|word| word.ends_with("Failed")).count();
+    assert_eq!(failed, 3);
+}
+
+#[test]
 fn an_agent_that_keeps_failing_is_left_alone_and_then_probed() {
     let mut house =
         House::new().with("bad", Manner::Hangs, |it| it.with_on_failure(OnFailure::Accept));

@@ -132,6 +132,15 @@ impl ReceiveAgent for Behaving {
         self.act(AgentEvent::Rcpt, effects).await
     }
 
+    async fn on_end_of_headers(
+        &self,
+        _: &SessionView,
+        _: &MessageView<'_>,
+        effects: &mut Effects,
+    ) -> Verdict {
+        self.act(AgentEvent::EndOfHeaders, effects).await
+    }
+
     async fn on_end_of_data(
         &self,
         _: &SessionView,
@@ -170,6 +179,7 @@ impl House {
     const EVENTS: AgentEvents = AgentEvents::of(&[
         AgentEvent::Connect,
         AgentEvent::Rcpt,
+        AgentEvent::EndOfHeaders,
         AgentEvent::EndOfData,
         AgentEvent::Resolved,
     ]);
