@@ -117,8 +117,8 @@
 //! [`OnFailure`] says what becomes of the mail. After 5 failures in 30 s it is not asked for 30 s.
 //! Agents that answer to each other's messages are stopped by [`LoopGuard`].
 //!
-//! A delivery agent has no error type: each recipient gets an outcome, and a failure that may pass is
-//! [`Outcome::Deferred`](transom_types::Outcome::Deferred). A recipient for which an agent gives
+//! A delivery agent has no error type: each recipient gets an outcome, and a failure that may pass
+//! is [`Outcome::Deferred`](transom_types::Outcome::Deferred). A recipient for which an agent gives
 //! no result is tried again. A directory that cannot answer says [`DirectoryUnavailable`]; the
 //! session then answers 451 and the client comes back.
 //!

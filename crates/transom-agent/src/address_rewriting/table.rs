@@ -158,9 +158,15 @@ impl RewriteTable {
     /// The address inside for one outside; none where it stays.
     pub fn inbound(&self, mailbox: &Mailbox) -> Option<Mailbox> {
         let both = || self.entries.iter().filter(|entry| !entry.outbound_only);
-        let exact = |entry: &&RewriteEntry| matches!(&entry.external, RewriteSide::Mailbox(outside) if outside == mailbox);
         let domain = mailbox.domain();
-        let of_domain = |entry: &&RewriteEntry| matches!(&entry.external, RewriteSide::Domain(outside) if Some(outside) == domain.as_ref());
+        let exact = |entry: &&RewriteEntry| match &entry.external {
+            RewriteSide::Mailbox(outside) => outside == mailbox,
+            _ => false,
+        };
+        let of_domain = |entry: &&RewriteEntry| match &entry.external {
+            RewriteSide::Domain(outside) => Some(outside) == domain.as_ref(),
+            _ => false,
+        };
         let entry = both().find(exact).or_else(|| both().find(of_domain))?;
         Some(at(&entry.internal, mailbox))
     }

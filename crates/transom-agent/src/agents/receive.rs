@@ -18,8 +18,8 @@ use crate::header_firewall::HeaderFamilies;
 ///
 /// Where a step gives [`Effects`], what is put there is applied as a whole when the agent has
 /// answered, and written down under its name; what an agent was about to do when it failed or ran
-/// out of time is not done at all, and neither is what comes along with a refusal. At such a step the message may have no recipient left that is
-/// not ended.
+/// out of time is not done at all, and neither is what comes along with a refusal. At such a step
+/// the message may have no recipient left that is not ended.
 ///
 /// # Cancel safety
 ///

@@ -11,7 +11,7 @@ use super::log::Scene;
 use super::pipeline::{Agents, Registered};
 use super::receive::{ReceiveAgent, SessionView, Verdict};
 use super::settings::{AgentMode, OnFailure};
-use crate::effects::{Effect, EffectError, Effects, MessagePlan, Scope, try_again};
+use crate::effects::{Effect, EffectError, Effects, MessagePlan, try_again};
 
 /// A step of a session, as the server brings it to [`Agents::received`].
 #[derive(Clone, Debug)]
@@ -211,7 +211,7 @@ impl Call<'_> {
         let judge = |(verdict, effects): &(Verdict, Effects)| self.judge(verdict, effects, shown);
         let answer = self.agent.ask(clock, until, work, judge).await;
         let (verdict, effects) = match answer {
-            Ok((verdict, effects)) => (whole_refusal(&effects).unwrap_or(verdict), effects),
+            Ok((verdict, effects)) => (refusal_in(&effects, shown).unwrap_or(verdict), effects),
             Err(failure) => {
                 let on_failure = settings.on_failure_at(self.event);
                 log.push(scene.failure(shown, &failure, word(on_failure)));
@@ -253,7 +253,7 @@ impl Call<'_> {
         {
             return Err(EffectError::NoRefusal(reply.code()).into());
         }
-        let whole = whole_refusal(effects).is_some();
+        let whole = refusal_in(effects, plan).is_some();
         let can_be_done =
             |plan: &MessagePlan| plan.check(&self.agent.settings.name, self.event, effects);
         match plan.filter(|_| *verdict == Verdict::Continue && !whole) {
@@ -346,13 +346,16 @@ fn shown_again<'a>(plan: &'a Option<&mut MessagePlan>) -> Option<&'a MessagePlan
     plan.as_deref()
 }
 
-/// The refusal of a whole message, which in a session is a reply to the client.
-fn whole_refusal(effects: &Effects) -> Option<Verdict> {
-    effects.list().iter().find_map(|scoped| match &scoped.effect {
-        Effect::Reject(reply) if scoped.scope == Scope::All && !reply.code().is_positive() => {
+/// The refusal of the whole step by an effect: the client gets a reply, so that it keeps what is
+/// refused and nobody has to be sent a report.
+fn refusal_in(effects: &Effects, plan: Option<&MessagePlan>) -> Option<Verdict> {
+    let plan = plan?;
+    let whole = effects.list().iter().filter(|scoped| plan.is_asked_about(&scoped.scope));
+    whole.map(|scoped| &scoped.effect).find_map(|effect| match effect {
+        Effect::Reject(reply) if !reply.code().is_positive() => {
             Some(Verdict::Reject(reply.clone()))
         }
-        Effect::Defer(_) if scoped.scope == Scope::All => Some(Verdict::Reject(try_again())),
+        Effect::Defer(_) => Some(Verdict::Reject(try_again())),
         _ => None,
     })
 }

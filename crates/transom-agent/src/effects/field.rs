@@ -219,7 +219,8 @@ mod tests {
         #[test]
         fn a_new_field_is_one_field(
             name in any::<String>(), value in any::<String>(),
-            raw in prop::collection::vec(prop::sample::select(b"a \t\r\n:\0\xff".to_vec()), 0..2200),
+            raw in prop::collection::vec(
+                prop::sample::select(b"a \t\r\n:\0\xff".to_vec()), 0..2200),
         ) {
             for field in [NewField::new(&name, &value), NewField::with_raw_value(&name, &raw)] {
                 let section = HeaderSection::parse(field.octets());

@@ -213,6 +213,17 @@ impl MessagePlan {
         Some(Recipient { forward_path, parameters })
     }
 
+    /// Whether `scope` means all, or the recipient that agents are asked about.
+    pub(crate) fn is_asked_about(&self, scope: &Scope) -> bool {
+        let last = self.recipients.len().checked_sub(1).filter(|_| self.pending);
+        match scope {
+            Scope::All => true,
+            Scope::Recipients(places) => {
+                last.is_some_and(|last| places.iter().any(|it| usize::try_from(*it) == Ok(last)))
+            }
+        }
+    }
+
     /// The message as the next agent sees it.
     pub fn view(&self) -> MessageView<'_> {
         let shown = self.recipients.len().saturating_sub(usize::from(self.pending));

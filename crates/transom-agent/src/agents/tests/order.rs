@@ -3,6 +3,7 @@
 use transom_types::{MailParameters, Recipient};
 
 use super::*;
+use crate::effects::Effect;
 
 /// Writes down every event.
 struct Recorder(Trace);
@@ -236,4 +237,62 @@ fn names_are_unique_and_fit_for_logs() {
     for bad in ["", " a", "a  b", "a\nb", "\u{e4}", &"x".repeat(65)] {
         assert_eq!(build(&[bad]), Some(BuildAgentsError::BadName(bad.into())), "{bad:?}");
     }
+}
+
+/// Refuses by effects: at RCPT the recipient, at the end of data all or the first.
+struct ByEffect;
+
+#[async_trait]
+impl ReceiveAgent for ByEffect {
+    fn events(&self) -> AgentEvents {
+        AgentEvents::of(&[AgentEvent::Rcpt, AgentEvent::EndOfHeaders, AgentEvent::EndOfData])
+    }
+    async fn on_rcpt(
+        &self,
+        _: &SessionView,
+        message: &MessageView<'_>,
+        _: &Recipient,
+        effects: &mut Effects,
+    ) -> Verdict {
+        effects.to_some([message.next_place()], Effect::Reject(refusal()));
+        Verdict::Continue
+    }
+    async fn on_end_of_headers(
+        &self,
+        _: &SessionView,
+        _: &MessageView<'_>,
+        effects: &mut Effects,
+    ) -> Verdict {
+        effects.to_some([0], Effect::Reject(refusal()));
+        Verdict::Continue
+    }
+    async fn on_end_of_data(
+        &self,
+        _: &SessionView,
+        _: &MessageView<'_>,
+        effects: &mut Effects,
+    ) -> Verdict {
+        effects.to_all(Effect::Defer(Duration::from_secs(1)));
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn what_an_effect_refuses_as_a_whole_the_client_keeps() {
+    let clock = TestClock::new();
+    let agents = Agents::builder(clock.clone())
+        .receive(AgentSettings::new("agent"), Arc::new(ByEffect))
+        .build()
+        .unwrap();
+    let (session, mut plan) = (session(), plan(2));
+    let step = ReceiveStep::Rcpt(path("x@contoso.com").into());
+    let received = clock.run(agents.received(&session, step, Some(&mut plan)));
+    assert_eq!(received.verdict, Verdict::Reject(refusal()));
+    assert_eq!(plan.recipients().len(), 2);
+    let received = clock.run(agents.received(&session, ReceiveStep::EndOfHeaders, Some(&mut plan)));
+    assert_eq!(received.verdict, Verdict::Continue, "the other one is taken");
+    assert_eq!(plan.bifurcate()[0].recipients, [1]);
+    let received = clock.run(agents.received(&session, ReceiveStep::EndOfData, Some(&mut plan)));
+    let Verdict::Reject(reply) = received.verdict else { panic!("taken") };
+    assert_eq!(reply.to_line(), "451 4.7.1 Message not taken now, try again later");
 }
