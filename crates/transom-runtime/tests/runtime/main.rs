@@ -20,6 +20,7 @@ mod panics;
 mod peer;
 mod pressure;
 mod profile;
+mod rates;
 mod refused_content;
 mod removal;
 mod retry;
