@@ -1,12 +1,15 @@
 //! Where each recipient of a message goes next, and why.
 //!
-//! Two steps, at two times. [`categorize`] runs once a message is accepted: it gives every
+//! Before all, [`resolve`] says who the recipients are by what a directory answers: at RCPT, whether
+//! they are taken, and then who gets the message.
+//!
+//! Two steps follow, at two times. [`categorize`] runs once a message is accepted: it gives every
 //! recipient a [`NextHop`](transom_types::NextHop), which is a delivery queue, or a failure.
 //! [`plan`] runs when a queue is about to connect: it asks the DNS and gives hosts with addresses,
 //! in the order to try them.
 //!
-//! This crate opens no connection and keeps no queue. Who resolves groups and aliases, rewrites or
-//! filters comes before it; TLS policies are not here.
+//! This crate opens no connection and keeps no queue. Who rewrites or filters comes before it; TLS
+//! policies are not here.
 //!
 //! ```text
 //! Envelope -- categorize(configuration, facts) --> groups of (NextHop, recipients), and failures
@@ -66,6 +69,7 @@
 //!
 //! | document | what of it |
 //! |---|---|
+//! | RFC 3461 §5.2.7 | what aliases and groups do with NOTIFY and the original recipient |
 //! | RFC 5321 §5.1 | MX records: order, ties at random, the host itself in the list, no MX record |
 //! | RFC 5321 §6.3 | loops are seen by the number of Received fields |
 //! | RFC 7505 | the null MX |

@@ -8,7 +8,8 @@ use transom_types::{Domain, Host, LocalPart, Mailbox};
 use super::{Directory, DirectoryAnswer, DirectoryEntry, DirectoryUnavailable, RecipientKind};
 
 /// Recipients in memory. Case of letters does not count, nor do quotes and the spelling of a
-/// domain.
+/// domain: a local-part in other letters is another name of the one that is written down, so that
+/// nobody gets a message once for each spelling.
 ///
 /// ```
 /// use transom_agent::{Directory, DirectoryAnswer, DirectoryEntry, MemoryDirectory};
@@ -26,7 +27,7 @@ use super::{Directory, DirectoryAnswer, DirectoryEntry, DirectoryUnavailable, Re
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDirectory {
-    entries: HashMap<String, DirectoryEntry>,
+    entries: HashMap<String, (Mailbox, DirectoryEntry)>,
 }
 
 impl MemoryDirectory {
@@ -39,12 +40,13 @@ impl MemoryDirectory {
 
     /// Adds a recipient, and gives back what had the address before.
     pub fn insert(&mut self, mailbox: &Mailbox, entry: DirectoryEntry) -> Option<DirectoryEntry> {
-        self.entries.insert(key(mailbox), entry)
+        let before = self.entries.insert(key(mailbox), (mailbox.clone(), entry));
+        before.map(|(_, entry)| entry)
     }
 
     /// What is known of an address.
     pub fn get(&self, mailbox: &Mailbox) -> Option<&DirectoryEntry> {
-        self.entries.get(&key(mailbox))
+        self.entries.get(&key(mailbox)).map(|(_, entry)| entry)
     }
 
     /// How many addresses are known.
@@ -61,8 +63,13 @@ impl MemoryDirectory {
 #[async_trait]
 impl Directory for MemoryDirectory {
     async fn lookup(&self, mailbox: &Mailbox) -> Result<DirectoryAnswer, DirectoryUnavailable> {
-        let entry = self.get(mailbox).cloned();
-        Ok(entry.map_or(DirectoryAnswer::Unknown, DirectoryAnswer::from))
+        Ok(match self.entries.get(&key(mailbox)) {
+            None => DirectoryAnswer::Unknown,
+            Some((written, _)) if written.local_part() != mailbox.local_part() => {
+                DirectoryEntry::alias(written.clone()).into()
+            }
+            Some((_, entry)) => entry.clone().into(),
+        })
     }
 }
 

@@ -45,6 +45,20 @@ fn memory_finds_an_address_in_any_spelling() {
 }
 
 #[test]
+fn another_spelling_of_a_local_part_is_another_name() {
+    let directory = FallbackDirectory::new(people()).with_separator('+');
+    for (asked, answer) in [
+        ("ANN@contoso.com", alias("ann@contoso.com")),
+        ("Ann+News@contoso.com", alias("ann+News@contoso.com")),
+        ("ann+News@contoso.com", DirectoryEntry::mailbox().into()),
+        ("\"ann\"@CONTOSO.com", DirectoryEntry::mailbox().into()),
+        ("Ann.Smith@contoso.com", alias("ann.smith@contoso.com")),
+    ] {
+        assert_eq!(lookup(&directory, asked), answer, "{asked}");
+    }
+}
+
+#[test]
 fn a_later_entry_replaces_an_earlier_one() {
     let mut directory = people();
     let before = directory.insert(&mailbox("Ann@contoso.com"), DirectoryEntry::group([]));
@@ -194,7 +208,8 @@ external = "bob@fabrikam.com"
             (&format!("{ann}zzzzzzzz = 1"), "line 3, column 1: there is no field zzzzzzzz"),
             (
                 &format!("{ann}policy = {{ authenticated = true }}"),
-                "line 3, column 12: there is no field authenticated; do you mean authenticated_only?",
+                "line 3, column 12: there is no field authenticated; \
+                 do you mean authenticated_only?",
             ),
             (&format!("{ann}\u{e4}=1"), "line 3, column 1: "),
             (

@@ -78,7 +78,7 @@ impl Resolution<'_> {
         if search.is_missing() {
             return search.lookup();
         }
-        Step::Done(self.collect(recipients, &walks, sender.is_null()))
+        Step::Done(self.collect(recipients, &walks))
     }
 
     /// The mailbox that a path means, and whether it exists by itself. None where no address can
@@ -94,12 +94,8 @@ impl Resolution<'_> {
         }
     }
 
-    fn collect(
-        &self,
-        recipients: &[Recipient],
-        walks: &[Option<Walk>],
-        is_report: bool,
-    ) -> Resolved {
+    fn collect(&self, recipients: &[Recipient], walks: &[Option<Walk>]) -> Resolved {
+        let is_report = self.sender.is_null();
         let mut resolved = Resolved::default();
         let mut ends: Vec<_> = walks.iter().map(|walk| end_of(walk.as_ref())).collect();
         self.fail_what_is_too_large(walks, &mut ends);
@@ -243,7 +239,7 @@ impl Found<'_> {
         let asked = self.recipient.parameters.notify;
         let without_success = |notify: Notify| Notify::new(false, notify.failure(), notify.delay());
         let (notify, reports_to) = match &node.passage.reports {
-            // [RFC 3461 §5.2.7.1-b] members of a list get parameters of the list's own.
+            // RFC 3461 §5.2.7.1: members of a list get parameters of the list's own.
             GroupReports::Owner(owner) if !self.is_report => {
                 (Some(Notify::new(false, true, false)), Some(owner.clone()))
             }

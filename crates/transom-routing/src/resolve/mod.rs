@@ -60,7 +60,8 @@
 //! - Unknown in an authoritative domain fails; in an internal relay domain it goes on by connector;
 //!   in an external relay domain and elsewhere nobody is looked up.
 //! - An address gets the message once, also where it is named itself and is in groups as well: then
-//!   with the parameters that it was named with. Local-parts are compared octet by octet.
+//!   with the parameters that it was named with. Local-parts are compared octet by octet; a
+//!   directory to which case is all the same answers with an alias.
 //! - Circles of groups are harmless: everybody in them gets the message once. Circles of nothing
 //!   but aliases and forwarding lead to nobody, and fail.
 //! - Where the directory does not answer, a recipient waits as a whole; it never fails.

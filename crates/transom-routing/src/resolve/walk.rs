@@ -125,7 +125,7 @@ impl Walk {
             Err(open) => return self.leave_open(at, open),
         };
         match search.refusal(&entry.policy, &node.mailbox, sender) {
-            Ok(None) => self.follow(search, at, node, entry, sender.is_null(), reach),
+            Ok(None) => self.follow(search, at, node, entry, reach),
             Ok(Some(refusal)) => self.failures.push((at, refusal)),
             Err(open) => self.leave_open(at, open),
         }
@@ -145,9 +145,9 @@ impl Walk {
         at: usize,
         node: &Node,
         entry: &DirectoryEntry,
-        is_report: bool,
         reach: Reach,
     ) {
+        let is_report = search.resolution.sender.is_null();
         let only = |to: &Mailbox| vec![to.clone()];
         match &entry.kind {
             RecipientKind::Alias(to) | RecipientKind::Contact(to) => {

@@ -121,12 +121,13 @@ proptest! {
             let failed = resolved.failed.iter().filter(|failed| failed.origin == origin).count();
             let twice = resolved.duplicates.iter().filter(|d| d.origin == origin).count();
             let kept = own.iter().filter(|to| to.history.is_empty()).count();
+            let counts = (own.len(), failed, twice);
             match end {
                 ResolutionEnd::Failed(refusal) => {
                     prop_assert!(!refusal.is_temporary());
-                    prop_assert_eq!((own.len(), failed, twice), (0, 0, 0));
+                    prop_assert_eq!(counts, (0, 0, 0));
                 }
-                ResolutionEnd::Deferred(_) => prop_assert_eq!((own.len(), failed, twice), (0, 0, 0)),
+                ResolutionEnd::Deferred(_) => prop_assert_eq!(counts, (0, 0, 0)),
                 ResolutionEnd::Kept => prop_assert_eq!(kept, 1),
                 ResolutionEnd::Duplicate => {
                     prop_assert_eq!((own.len(), failed), (0, 0));

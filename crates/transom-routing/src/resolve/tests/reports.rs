@@ -48,7 +48,7 @@ fn reports_of_a_group_go_to_sender_owner_or_nobody() {
         assert_eq!(failed.refusal, RecipientRefusal::Unknown);
         assert_eq!(failed.reports_to, reports_to.map(mailbox), "{to}");
         assert_eq!(failed.recipient.parameters.notify, notify, "{to}");
-        // [RFC 3461 §5.2.7.1-a] the group is where delivery is reported.
+        // RFC 3461 §5.2.7.1: the group is where delivery is reported.
         assert_eq!(resolved.ends, [ResolutionEnd::Expanded { success_report_due: true }], "{to}");
     }
 }
@@ -65,7 +65,7 @@ fn the_address_that_the_sender_named_is_kept_as_original_recipient() {
     for (to, original) in [
         ("<ann.smith@contoso.com>", Some("rfc822;ann.smith@contoso.com")),
         ("<plain@contoso.com>", Some("rfc822;plain@contoso.com")),
-        // [RFC 3461 §5.2.7.1-b] test
+        // A list makes parameters of its own (RFC 3461 §5.2.7.1).
         ("<owned@contoso.com>", None),
         ("<ann@contoso.com>", None),
     ] {
@@ -138,4 +138,15 @@ fn a_report_reaches_everybody_who_is_postmaster() {
     assert_eq!(addresses(&resolved), ["<ann@contoso.com>"]);
     // Nothing is ever reported back to a report.
     assert_eq!(resolved.recipients[0].reports_to, None);
+}
+
+#[test]
+fn what_the_transport_makes_is_a_report_only_where_its_sender_is_null() {
+    let resolved = people().resolve_from(
+        "<journal@contoso.com>",
+        &[recipient("<owned@contoso.com>")],
+        |resolution| resolution.with_system(true),
+    );
+    assert_eq!(addresses(&resolved), ["<ann@contoso.com>"]);
+    assert_eq!(resolved.recipients[0].reports_to, Some(mailbox("boss@contoso.com")));
 }
