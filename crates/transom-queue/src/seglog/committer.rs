@@ -38,7 +38,7 @@ const UNSYNCED_MAX: Duration = Duration::from_secs(1);
 const AHEAD_OCTETS: u64 = 1 << 20;
 /// Behind a batch of more than this, the journal's part in a sync is small, and zeros would cost
 /// as much as they save.
-const AHEAD_BATCH_MAX: u64 = 256 << 10;
+const AHEAD_BATCH_MAX: u64 = 128 << 10;
 /// They are written only where this many times the size of a segment is free.
 const AHEAD_ROOM: u64 = 4;
 /// How often the room on the disk is asked for.

@@ -1,7 +1,7 @@
 //! [`SegLog`]: custody in an append-only log of segment files.
 //!
 //! ```text
-//! commit(ops) --> encode --> pending --> committer --> batch --> file, fdatasync --> answers
+//! commit(ops) --> encode --> handoff --> committer --> batch --> file, fdatasync --> answers
 //!                               ^                                          |
 //! begin, write --> memory, or tmp/ and blob/                    index <----+
 //!                                                 open, load -----^
@@ -26,6 +26,7 @@ mod encode;
 mod fields;
 mod format;
 mod frame;
+mod handoff;
 mod index;
 mod ingest;
 mod inspect;

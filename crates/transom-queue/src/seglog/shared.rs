@@ -1,14 +1,14 @@
 //! What the committer, the readers and those who hand work in have in common.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::SystemTime;
 
 use futures::channel::oneshot;
 use transom_types::InternalMessageId;
 
 use super::encode::EncodedOp;
+use super::handoff::{Handoff, Work};
 use super::index::Index;
 use super::options::{SegLogOptions, Stats};
 use super::reserve::Reserve;
@@ -28,9 +28,8 @@ pub(super) struct Shared {
     pub(super) spool: u128,
     pub(super) epoch: u32,
     pub(super) index: RwLock<Index>,
-    pub(super) pending: Mutex<Pending>,
-    /// Tells the committer's thread that there is work.
-    pub(super) work: Condvar,
+    /// Commits that wait for the committer.
+    pub(super) handoff: Handoff<Group>,
     pub(super) counters: Counters,
     pub(super) backlog: Backlog,
     /// For large bodies.
@@ -52,17 +51,6 @@ pub(super) struct Shared {
     next_id: AtomicU64,
 }
 
-/// Commits that wait for the committer.
-#[derive(Debug, Default)]
-pub(super) struct Pending {
-    pub(super) groups: VecDeque<Group>,
-    /// The committer's thread sleeps. A wake-up costs a system call, so none is given for
-    /// nothing.
-    pub(super) waiting: bool,
-    /// The log is being closed: no more is taken.
-    pub(super) closing: bool,
-}
-
 /// One commit: never split.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -76,16 +64,9 @@ pub(super) struct Group {
     pub(super) answer: oneshot::Sender<Result<Committed, StoreError>>,
 }
 
-impl Pending {
-    /// Takes what fits into one batch: at least one commit, and one that is too large alone.
-    pub(super) fn take(&mut self, octets_max: u64) -> Vec<Group> {
-        let mut sum = 0u64;
-        let fits = self.groups.iter().take_while(|group| {
-            sum = sum.saturating_add(group.octets);
-            sum <= octets_max
-        });
-        let count = fits.count().max(1).min(self.groups.len());
-        self.groups.drain(..count).collect()
+impl Work for Group {
+    fn octets(&self) -> u64 {
+        self.octets
     }
 }
 
@@ -107,8 +88,7 @@ impl Shared {
             spool,
             epoch,
             index: RwLock::new(index),
-            pending: Mutex::default(),
-            work: Condvar::new(),
+            handoff: Handoff::new(),
             counters: Counters::default(),
             backlog,
             worker,
