@@ -180,8 +180,8 @@ pub fn queue_rows(
 }
 
 /// What is in those queues of the scheduler that `identity` means, as rows. Nothing is copied but
-/// the row that is looked at. `server` is the name of this server. What is [`Unscheduled`] is for the
-/// caller to add where `identity` means Submission or Poison, with
+/// the row that is looked at. `server` is the name of this server. What is [`Unscheduled`] is for
+/// the caller to add where `identity` means Submission or Poison, with
 /// [`in_submission`](MessageInfo::in_submission) and [`in_poison`](MessageInfo::in_poison).
 ///
 /// Rows lack what only the spool knows. Where a filter or a sort
