@@ -249,6 +249,13 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_is_none_of_its_subdomains() {
+        let table = RewriteTable::new([flat("*.b.example", "c.example")]).unwrap();
+        assert_eq!(table.outbound(&"ann@b.example".parse().unwrap()), None);
+        assert!(table.outbound(&"ann@a.b.example".parse().unwrap()).is_some());
+    }
+
+    #[test]
     fn mail_that_comes_in_gets_its_address_back() {
         for (outside, inside) in [
             ("chief@contoso.com", Some("ann@inside.example")),

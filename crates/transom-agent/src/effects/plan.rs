@@ -327,12 +327,10 @@ impl MessagePlan {
                 recipient.forward_path = ForwardPath::from(mailbox.clone());
                 recipient.redirected = true;
             }),
-            Effect::DropRcpt => self.for_each(scope, |recipient| {
-                recipient.end.get_or_insert_with(|| end(None));
-            }),
-            Effect::Reject(reply) => self.for_each(scope, |recipient| {
-                recipient.end.get_or_insert_with(|| end(Some(reply.clone())));
-            }),
+            Effect::DropRcpt => self.for_each(scope, |recipient| recipient.end = Some(end(None))),
+            Effect::Reject(reply) => {
+                self.for_each(scope, |recipient| recipient.end = Some(end(Some(reply.clone()))));
+            }
             Effect::Header(change) => {
                 if *scope == Scope::All {
                     self.common.push(change.clone());
