@@ -151,6 +151,7 @@ mod directory;
 mod effects;
 mod header_firewall;
 pub mod maildir;
+mod secret_store;
 
 pub use address_rewriting::{
     AddressRewriting, RewriteEntry, RewriteSide, RewriteTable, RewriteTableError, rewrite_mailboxes,
@@ -183,5 +184,6 @@ pub use effects::{
     apply_edits, compose_edits, header_edits,
 };
 pub use header_firewall::{HeaderFamilies, HeaderFirewall};
+pub use secret_store::{MemorySecrets, SecretStore, SecretUnavailable};
 /// What an agent answers for a recipient.
 pub use transom_types::RecipientResult;

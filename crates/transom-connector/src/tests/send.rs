@@ -223,7 +223,7 @@ fn error_policies_change_what_becomes_of_a_recipient_and_not_the_words() {
             _ => Outcome::Deferred(status.clone()),
         };
         let after = policies.apply(before.clone());
-        let expected = changed.unwrap_or(before.name());
+        let expected = changed.unwrap_or_else(|| before.name());
         assert_eq!(after.name(), expected, "{code} {enhanced}");
         let now = after.status().unwrap();
         assert_eq!(now.reply, status.reply);
