@@ -1,7 +1,7 @@
 //! Where each recipient of a message goes next, and why.
 //!
-//! Before all, [`resolve`] says who the recipients are by what a directory answers: at RCPT, whether
-//! they are taken, and then who gets the message.
+//! Before all, [`resolve`] says who the recipients are by what a directory answers: at RCPT,
+//! whether they are taken, and then who gets the message.
 //!
 //! Two steps follow, at two times. [`categorize`] runs once a message is accepted: it gives every
 //! recipient a [`NextHop`](transom_types::NextHop), which is a delivery queue, or a failure.
