@@ -20,30 +20,81 @@
 //!                             +-> attempt -> settle -+
 //! ```
 //!
+//! A message through its whole life; the folder holds it from the first commit to the second:
+//!
 //! ```
 //! use std::time::SystemTime;
+//! use futures::executor::block_on;
+//! use transom_message::{ContentScan, ScanLimits};
 //! use transom_queue::*;
-//! # use transom_queue::testing::{block_on, sample_message};
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path();
-//! # block_on(async {
-//! let spool = SegLog::open_dir(path, SegLogOptions::default())?;
-//! let report = spool.load(&mut |message| println!("{} waits", message.id))?;
-//! assert_eq!(report.messages, 0);
+//! use transom_types::{
+//!     AttemptStage, EnhancedStatusCode, Envelope, ForwardPath, MailParameters, NetworkMessageId,
+//!     Outcome, Reply, ReplyCode, Status,
+//! };
 //!
-//! let mut ingest = spool.begin(None)?;
-//! let id = ingest.id();
-//! ingest.write(b"Subject: hello\r\n\r\n").await?;
-//! let body = ingest.finish().await?;
-//! # let message = sample_message(1, 1, body.octets());
-//! let accept = Op::Accept(Box::new(Accept { body, message }));
-//! spool.commit(vec![accept], Durability::Sync).await?;
-//! // Now the message survives any crash, and "250" may be said.
-//! assert_eq!(spool.open(id).await?.content.octets(), 18);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # })?;
+//! async fn run(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+//!     let spool = SegLog::open_dir(folder, SegLogOptions::default())?;
+//!     // Once, before anything else: what the last run left.
+//!     let report = spool.load(&mut |message| println!("{} waits", message.id))?;
+//!     println!("{} messages, {} damages", report.messages, report.damages.len());
+//!
+//!     let content = b"Subject: hello\r\n\r\nHow are you?\r\n";
+//!     let mut scan = ContentScan::new(ScanLimits::default());
+//!     let mut ingest = spool.begin(Some(content.len().try_into()?))?;
+//!     let id = ingest.id();
+//!     for piece in content.chunks(16) {
+//!         scan.push(piece);
+//!         ingest.write(piece).await?;
+//!     }
+//!     let body = ingest.finish().await?;
+//!     let recipient: ForwardPath = "<bob@fabrikam.com>".parse()?;
+//!     let message = Accepted {
+//!         // Any number that no other message has.
+//!         network_id: NetworkMessageId(0x5eed_0001),
+//!         parent: None,
+//!         received_at: SystemTime::now(),
+//!         ingress: Ingress {
+//!             kind: IngressKind::Program,
+//!             connector: "my program".into(),
+//!             peer: None,
+//!             helo: None,
+//!             identity: None,
+//!             tls: None,
+//!             session: None,
+//!         },
+//!         envelope: Envelope {
+//!             reverse_path: "<alice@contoso.com>".parse()?,
+//!             parameters: MailParameters::default(),
+//!             recipients: vec![recipient.into()],
+//!         },
+//!         facts: scan.finish(),
+//!     };
+//!     let accept = Op::Accept(Box::new(Accept { body, message }));
+//!     spool.commit(vec![accept], Durability::Sync).await?;
+//!     // Now the message survives any crash, and "250" may be said.
+//!
+//!     let stored = spool.open(id).await?;
+//!     let mut octets = vec![0; content.len()];
+//!     stored.content.read_at(0, &mut octets)?;
+//!     assert_eq!(octets, content);
+//!
+//!     // The attempt to deliver it ended well: that goes down, and with it the message.
+//!     let reply = Reply::new(ReplyCode::OK, EnhancedStatusCode::success(6, 0), "taken");
+//!     let outcome = Outcome::Relayed(Status::local(AttemptStage::EndOfData, reply));
+//!     let settled = Settled { recipient: 0, outcome, attempted: true, retry_at: None };
+//!     let settle = Op::Settle { id, recipients: vec![settled], delay_notified: false };
+//!     let committed = spool.commit(vec![settle], Durability::Sync).await?;
+//!     assert_eq!(committed.completed, [id]);
+//!     spool.close()?;
+//!     Ok(())
+//! }
+//!
+//! let folder = tempfile::tempdir()?;
+//! block_on(run(folder.path()))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! How to back up, restore and move the folder stands at [`Inspection`].
 //!
 //! # What [`SegLog`] promises
 //!
@@ -52,6 +103,9 @@
 //! - What has ended stays ended, whatever the disk kept of writes that were not synced.
 //! - Octets that do not verify are never served. They are set aside in `quarantine/` with a note,
 //!   never deleted, and never stop a start.
+//! - What is damaged or gone is told, with the file and the messages that it costs: by the start in
+//!   [`RecoveryReport::damages`], later by a thread that reads everything once a day
+//!   ([`SegLogOptions::scrub_interval`]) in [`Spool::damages`]. All else is served.
 //! - An [`Intent`] is answered when the system has it: it survives a killed process, not a power
 //!   cut within the next second. [`RecoveryReport::power_cut`] says when that may have happened.
 //!

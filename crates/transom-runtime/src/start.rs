@@ -61,6 +61,7 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
     let (recovery, later) = load(&core, &mut scheduler).await?;
     let later = end_removals(&core, &mut scheduler, later);
     let addresses = run(&core, scheduler, channels, listeners, later);
+    core.spawn(damage::watch(Arc::clone(&core), recovery.damages.clone()));
     Ok(Transport::new(core, addresses, recovery))
 }
 
@@ -336,7 +337,6 @@ fn run(
     later: Vec<Submitted>,
 ) -> Vec<SocketAddr> {
     core.spawn(dispatcher::run(Arc::clone(core), scheduler, channels.dispatcher));
-    core.spawn(damage::watch(Arc::clone(core)));
     let submission = Arc::new(Mutex::new(channels.submission));
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get() * 2);
     for _ in 0..workers {

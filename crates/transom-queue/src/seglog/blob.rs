@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use transom_types::InternalMessageId;
 
-use super::body::{BLOCK_OCTETS, Body, BodyId};
+use super::body::{BLOCK_OCTETS, Body, BodyId, Place};
+use super::damage::Damage;
+use super::quarantine::copy_blob;
 use super::shared::Shared;
 use crate::io::{OpenMode, SpoolFile, SpoolIo};
 use crate::spool::{BlobClaim, ReadContent, StoreError};
@@ -99,6 +101,22 @@ impl fmt::Debug for BlobWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlobWriter").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// Whether the file of a large body ends too early. That it is missing is seen by listing.
+pub(super) fn is_cut(io: &dyn SpoolIo, id: InternalMessageId, body: &Body) -> Option<Damage> {
+    if body.place != Place::Blob {
+        return None;
+    }
+    let file = body.id.path();
+    let octets = io.open(&file, OpenMode::Read).and_then(|open| open.len()).ok()?;
+    if octets >= body.octets {
+        return None;
+    }
+    let reason = format!("{file} ends before {}, where the body ends", body.octets);
+    // Where there is no room for a copy the file stays where it is all the same.
+    drop(copy_blob(io, body.id, &reason));
+    Some(Damage { file, offset: octets, reason, message: Some(id) })
 }
 
 /// Removes a file that nothing refers to. What remains is removed at the next start.

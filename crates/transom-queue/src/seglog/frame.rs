@@ -77,7 +77,7 @@ impl RecordType {
         }
     }
 
-    fn from_octet(octet: u8) -> Self {
+    pub(crate) fn from_octet(octet: u8) -> Self {
         match octet {
             1 => Self::Boot,
             2 => Self::Stop,

@@ -48,6 +48,15 @@ pub(super) struct Verdict {
     pub(super) torn: u64,
 }
 
+impl Verdict {
+    /// Whether a segment that is short and has no file was removed by somebody else than the log,
+    /// which frees the oldest first: those before the oldest that is left are missed by nobody.
+    pub(super) fn is_missed(&self, segment: u32) -> bool {
+        let counting = self.limits.iter().filter(|(_, limit)| **limit > DATA_START);
+        counting.map(|(&number, _)| number).min().is_some_and(|oldest| segment > oldest)
+    }
+}
+
 /// Looks at all segments, in order of their numbers, newest boot first.
 pub(super) fn judge(spool: u128, segments: &[SegmentFile]) -> Verdict {
     let mut verdict = Verdict::default();

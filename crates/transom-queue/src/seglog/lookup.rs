@@ -111,7 +111,7 @@ fn edited(rebuilt: &Rebuilt, content: Content) -> Result<Content, ReadError> {
     edited.map_err(|error| ReadError::Damaged(error.to_string()))
 }
 
-fn verified(body: &Body, octets: bytes::Bytes) -> Result<Content, ReadError> {
+pub(super) fn verified(body: &Body, octets: bytes::Bytes) -> Result<Content, ReadError> {
     if body.verifies(&octets) {
         Ok(Content::from_bytes(octets))
     } else {

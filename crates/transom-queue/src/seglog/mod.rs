@@ -40,6 +40,8 @@ mod parameters;
 mod quarantine;
 mod reader;
 mod reclaim;
+#[cfg(feature = "testing")]
+mod records;
 mod recovery;
 mod replay;
 mod reserve;
@@ -70,6 +72,8 @@ pub use self::damage::Damage;
 pub(crate) use self::format::random_number;
 pub use self::inspect::{Checked, Inspection};
 pub use self::options::{Driver, OpenError, SegLogOptions, Stats};
+#[cfg(feature = "testing")]
+pub use self::records::replay_records;
 
 use self::driver::Engine;
 use self::encode::encode_group;
@@ -169,10 +173,11 @@ impl SegLog {
         result
     }
 
-    fn load_one(&self, id: u64) -> Result<LoadedMessage, StoreError> {
+    fn load_one(&self, id: u64) -> Result<(LoadedMessage, Option<Damage>), StoreError> {
         let id = InternalMessageId(id);
         let accept = self.shared.read(id, false)?.rebuilt.accept;
-        Ok(LoadedMessage { id, message: accept.accepted, state: accept.state })
+        let cut = blob::is_cut(&*self.shared.io, id, &accept.body);
+        Ok((LoadedMessage { id, message: accept.accepted, state: accept.state }, cut))
     }
 }
 
@@ -219,17 +224,25 @@ impl Spool for SegLog {
         ids.sort_unstable();
         let mut report = lock(&self.report).clone();
         for id in ids {
-            let message = match self.load_one(id) {
-                Ok(message) => message,
+            let (message, cut) = match self.load_one(id) {
+                Ok(loaded) => loaded,
                 Err(StoreError::NotFound(_)) => continue,
-                Err(StoreError::Damaged { .. }) => {
+                Err(StoreError::Damaged { id, what: reason }) => {
                     report.quarantined.push(format!("message {id}"));
+                    let damage =
+                        Damage { file: "log".into(), offset: 0, reason, message: Some(id) };
+                    self.shared.scrub.know(&damage);
+                    report.damages.push(damage);
                     continue;
                 }
                 // It says nothing of the message, which must not be left lying until somebody
                 // starts again.
                 Err(error) => return Err(error),
             };
+            if let Some(damage) = cut {
+                self.shared.scrub.know(&damage);
+                report.damages.push(damage);
+            }
             let open = message.state.recipients.iter().filter(|recipient| recipient.is_open());
             report.recipients += u64::try_from(open.count()).unwrap_or(u64::MAX);
             report.messages += 1;

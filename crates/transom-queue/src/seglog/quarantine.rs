@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 
 use super::body::BodyId;
+use super::damage::Damage;
 use super::segment::segment_path;
 use crate::io::{OpenMode, SpoolFile, SpoolIo};
 
@@ -29,6 +30,11 @@ impl Why {
         } else {
             format!("{:016}-{:010}", self.segment, self.offset)
         }
+    }
+
+    pub(super) fn damage(&self) -> Damage {
+        let (file, offset) = (segment_path(self.segment), self.offset);
+        Damage { file, offset, reason: self.reason.into(), message: None }
     }
 
     fn note(&self) -> String {

@@ -108,6 +108,7 @@ fn recover_locked(
     let (shared, committer) = boot.write(&folder, &verdict, replay, tail, &mut report.poison)?;
     clean_up(&shared, &folder, &verdict, &damage, &mut report)
         .map_err(|(action, error)| at(&*shared.io, &action, error))?;
+    report.damages.iter().for_each(|damage| shared.scrub.know(damage));
     report.took = shared.io.elapsed().saturating_sub(started);
     Ok(Recovered { shared, committer, report })
 }
@@ -257,8 +258,7 @@ impl Boot {
             .map_err(|error| at(&*io, &format!("write {}", segment_path(segment)), error))?;
         {
             let mut index = write_lock(&shared.index);
-            let begun =
-                Segment { octets: current.end, end: current.end, ..Segment::new(epoch) };
+            let begun = Segment { octets: current.end, end: current.end, ..Segment::new(epoch) };
             index.segments.insert(segment, begun);
             index.merge(&mut changes);
         }

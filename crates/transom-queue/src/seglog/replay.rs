@@ -152,6 +152,46 @@ impl Replay {
     }
 }
 
+/// Messages of which records are left, and neither the first nor the last, each with one of the
+/// records: what is lost with a segment that somebody removed, as far as that leaves a trace.
+pub(super) fn beheaded(
+    spool: u128,
+    segments: &[SegmentFile],
+    limits: &BTreeMap<u32, u64>,
+) -> BTreeMap<u64, Lsn> {
+    let (mut open, mut found) = (BTreeSet::new(), BTreeMap::new());
+    for segment in segments {
+        let limit = limits.get(&segment.header.segment).copied().unwrap_or(0);
+        for scanned in segment.scan(spool, limit) {
+            let Scanned::Frame(frame) = scanned else {
+                continue;
+            };
+            let Header { kind, id, lsn, .. } = frame.header;
+            match kind {
+                RecordType::Accept => {
+                    open.insert(id);
+                    found.remove(&id);
+                }
+                RecordType::Complete => {
+                    open.remove(&id);
+                    found.remove(&id);
+                }
+                RecordType::Intent
+                | RecordType::Outcome
+                | RecordType::Admin
+                | RecordType::Edit
+                | RecordType::Categorized
+                    if !open.contains(&id) =>
+                {
+                    found.entry(id).or_insert(lsn);
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
 /// Remembers where a body lies, or tells the index where the one lies that an Accept shares.
 fn note_body(
     bodies: &mut HashMap<BodyId, Lsn>,

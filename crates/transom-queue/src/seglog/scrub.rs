@@ -66,6 +66,11 @@ impl Scrub {
         std::mem::take(&mut lock(&self.state).found)
     }
 
+    /// The start has told of it.
+    pub(super) fn know(&self, damage: &Damage) {
+        lock(&self.state).told.insert(key(damage));
+    }
+
     fn knows(&self, damage: &Damage) -> bool {
         lock(&self.state).told.contains(&key(damage))
     }
@@ -89,8 +94,12 @@ impl Scrub {
     }
 }
 
+/// A place is told once, and so is a message, however many places it is damaged at.
 fn key(damage: &Damage) -> (String, u64, Option<InternalMessageId>) {
-    (damage.file.clone(), damage.offset, damage.message)
+    match damage.message {
+        Some(id) => (String::new(), 0, Some(id)),
+        None => (damage.file.clone(), damage.offset, None),
+    }
 }
 
 /// The thread, where there is to be one. A machine that has none to give has no scrub either.

@@ -412,6 +412,9 @@ pub struct RecoveryReport {
     pub torn_batches: u64,
     /// Names of what was set aside in `quarantine/`.
     pub quarantined: Vec<String>,
+    /// All that does not verify or is not there although it was durable, with the messages that it
+    /// costs, as far as they are known. A message that is named is not delivered.
+    pub damages: Vec<Damage>,
     /// Messages with an Intent and no outcome.
     pub in_doubt: Vec<InternalMessageId>,
     /// Messages that were worked on when two runs in a row ended: they are suspended now.

@@ -12,6 +12,7 @@ mod rng;
 mod sample;
 mod simfs;
 
+pub use crate::seglog::replay_records;
 pub use block_on::block_on;
 pub use fake_space::FakeSpace;
 pub use rng::Rng;

@@ -162,7 +162,12 @@ fn crash_at_every_operation_loses_nothing_and_brings_nothing_back() {
             count += 1;
         }
     }
-    println!("{count} operations, stride {stride}: {figures:?}");
+    // Each state was held to the ledger; one that failed would have ended the test.
+    let Figures { crashes, crashes_in_recovery, states } = figures;
+    println!(
+        "{count} operations, stride {stride}: {crashes} crashes and {crashes_in_recovery} in \
+         recovery, {states} states tried: 0 lost, 0 resurrected, 0 served to the wrong message"
+    );
 }
 
 #[test]

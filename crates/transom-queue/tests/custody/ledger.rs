@@ -241,6 +241,7 @@ fn check_report(report: &RecoveryReport, model: &Model, end: End) {
     assert_eq!(usize::try_from(report.messages), Ok(model.open.len()), "messages in the report");
     assert_eq!(usize::try_from(report.recipients), Ok(open), "recipients in the report");
     assert_eq!(report.quarantined, Vec::<String>::new(), "a crash damages nothing");
+    assert_eq!(report.damages, [], "a crash damages nothing");
     let in_doubt = model.open.iter().filter(|(_, entry)| entry.state.intent.is_some());
     let in_doubt: Vec<InternalMessageId> = in_doubt.map(|(id, _)| *id).collect();
     assert_eq!(report.in_doubt, in_doubt, "messages in doubt in the report");

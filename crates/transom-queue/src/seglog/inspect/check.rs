@@ -127,9 +127,6 @@ impl<'c> Check<'c> {
         for &segment in &folder.headless {
             self.tell(segment_path(segment), 0, "the header of the segment does not verify", None);
         }
-        // Segments are freed oldest first, so those before the oldest are missed by nobody.
-        let counting = verdict.limits.iter().filter(|(_, limit)| **limit > DATA_START);
-        let oldest = counting.map(|(&segment, _)| segment).min().unwrap_or(u32::MAX);
         for &segment in &verdict.short {
             let file = folder.segments.iter().find(|file| file.header.segment == segment);
             if let Some(file) = file {
@@ -138,7 +135,7 @@ impl<'c> Check<'c> {
                 self.tell(segment_path(segment), file.octets, reason, None);
             } else if folder.strays.contains(&segment) {
                 self.tell(segment_path(segment), 0, "nothing of the segment is left", None);
-            } else if segment > oldest && !folder.headless.contains(&segment) {
+            } else if verdict.is_missed(segment) && !folder.headless.contains(&segment) {
                 self.tell(segment_path(segment), 0, "the segment is missing", None);
             }
         }
@@ -372,7 +369,7 @@ impl Walk {
     }
 }
 
-fn is_readable(kind: RecordType, record: &[u8]) -> bool {
+pub(in crate::seglog) fn is_readable(kind: RecordType, record: &[u8]) -> bool {
     match kind {
         RecordType::Accept => read_accept(record).is_ok(),
         RecordType::Intent => read_intent(Fields::new(record)).is_ok(),

@@ -15,6 +15,8 @@ use transom_types::InternalMessageId;
 pub use self::check::Checked;
 
 use self::check::Check;
+#[cfg(feature = "testing")]
+pub(super) use self::check::is_readable;
 pub(super) use self::overlay::Overlay;
 use super::SegLog;
 use super::damage::Damage;
@@ -135,7 +137,7 @@ impl Inspection {
     /// [`StoreError`], of which [`StoreError::Damaged`] and [`StoreError::NotFound`] are about this
     /// message alone.
     pub fn message(&self, id: InternalMessageId) -> Result<LoadedMessage, StoreError> {
-        self.log.load_one(id.0)
+        self.log.load_one(id.0).map(|(message, _)| message)
     }
 
     /// A message with its content, which is read and verified piece by piece where it is large.

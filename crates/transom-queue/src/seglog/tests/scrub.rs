@@ -232,3 +232,79 @@ fn the_scrub_comes_by_itself_at_its_pace() {
     log.close().unwrap();
     assert!(time().saturating_sub(began) < Duration::from_secs(5));
 }
+
+fn damage_of(report: &RecoveryReport, id: InternalMessageId) -> &Damage {
+    report.damages.iter().find(|damage| damage.message == Some(id)).unwrap()
+}
+
+#[test]
+fn a_start_names_a_segment_that_was_deleted_and_serves_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path();
+    let log = SegLog::open_dir(spool, small()).unwrap();
+    let ids: Vec<_> = (0..20).map(|_| accept(&log, &[9; 9_000], 2)).collect();
+    // Each has a later record too, in a segment that stays.
+    for id in &ids {
+        commit(&log, vec![settle(*id, 0, Outcome::Deferred(status(450)))]);
+    }
+    log.close().unwrap();
+    let held: Vec<_> = {
+        let index = read_lock(&log.shared.index);
+        let here =
+            |id: &&InternalMessageId| index.messages.get(&id.0).unwrap().first.segment() == 2;
+        ids.iter().filter(here).copied().collect()
+    };
+    drop(log);
+    assert!(held.len() > 3);
+    fs::remove_file(spool.join("log/0000000000000002.seg")).unwrap();
+
+    let log = SegLog::open_dir(spool, small()).unwrap();
+    let (messages, report) = load(&log);
+    let missing = &report.damages[0];
+    let text = "log/0000000000000002.seg at 0: the segment is missing, and all that it alone held";
+    assert_eq!(missing.to_string(), text);
+    assert_eq!(report.quarantined[0], "0000000000000002");
+    let why = fs::read_to_string(spool.join("quarantine/0000000000000002.why.json")).unwrap();
+    assert!(why.contains("the segment is missing"), "{why}");
+    for id in &held {
+        assert!(damage_of(&report, *id).reason.contains("whose beginning is missing"));
+    }
+    assert_eq!(report.damages.len(), held.len() + 1);
+    assert_eq!(messages.len(), ids.len() - held.len());
+    for message in messages {
+        assert!(!held.contains(&message.id));
+        assert_eq!(body_of(&log, message.id), [9; 9_000]);
+    }
+    drop(log);
+    // It was told; the next start has nothing new to tell.
+    assert_eq!(load(&SegLog::open_dir(spool, small()).unwrap()).1.damages, []);
+}
+
+#[test]
+fn a_start_names_large_bodies_that_were_cut_or_deleted_and_serves_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path();
+    let options = || small().with_inline_octets_max(100);
+    let log = SegLog::open_dir(spool, options()).unwrap();
+    let ids: Vec<_> = (1..4u8).map(|fill| accept(&log, &vec![fill; 200_000], 1)).collect();
+    drop(log);
+    let blobs = files(spool, "blob", "");
+    fs::File::options().write(true).open(&blobs[0]).unwrap().set_len(70_000).unwrap();
+    fs::remove_file(&blobs[1]).unwrap();
+
+    let log = SegLog::open_dir(spool, options()).unwrap();
+    let (messages, report) = load(&log);
+    // All are there for whoever looks; two of them are not delivered.
+    assert_eq!(messages.len(), 3);
+    let (cut, gone) = (damage_of(&report, ids[0]), damage_of(&report, ids[1]));
+    assert_eq!((&*cut.file, cut.offset), (&*name(spool, &blobs[0]), 70_000));
+    assert!(cut.reason.ends_with("ends before 200000, where the body ends"), "{cut}");
+    assert_eq!(gone.reason, format!("{} is missing", name(spool, &blobs[1])));
+    assert_eq!(report.damages.len(), 2);
+    assert!(is_damaged(&log, ids[0]) && is_damaged(&log, ids[1]));
+    assert_eq!(body_of(&log, ids[2]), vec![3; 200_000]);
+    assert_eq!(set_aside(spool).len(), 3, "a copy, and two reasons");
+    // The scrub does not tell of them again.
+    log.scrub();
+    assert_eq!(log.damages(), []);
+}
