@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use transom_agent::{Authenticator, DeliveryAgent, Directory};
+use transom_agent::{Authenticator, DeliveryAgent, Directory, SecretStore};
 use transom_connector::{
     AcceptedDomain, Configuration, ConfigurationErrors, ReceiveConnector, SendConnector,
 };
@@ -41,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) agents: HashMap<String, (Vec<String>, Arc<dyn DeliveryAgent>)>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(crate) secrets: Option<Arc<dyn SecretStore>>,
     pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pub(crate) spool: SpoolPlace,
     pub(crate) log_folder: Option<PathBuf>,
@@ -78,6 +79,7 @@ impl TransportBuilder {
                 agents: HashMap::new(),
                 directory: None,
                 authenticator: None,
+                secrets: None,
                 resolver: None,
                 spool: SpoolPlace::Memory,
                 log_folder: None,
@@ -129,6 +131,13 @@ impl TransportBuilder {
     /// local-part is taken.
     pub fn directory(mut self, directory: impl Directory) -> Self {
         self.parts.directory = Some(Arc::new(directory));
+        self
+    }
+
+    /// Asks `secrets` for the passwords that send connectors name
+    /// ([`SmartHostAuth`](transom_connector::SmartHostAuth)).
+    pub fn secrets(mut self, secrets: impl SecretStore) -> Self {
+        self.parts.secrets = Some(Arc::new(secrets));
         self
     }
 
@@ -320,6 +329,12 @@ pub enum StartError {
         /// The connector.
         connector: String,
     },
+    /// A connector names a password, and there is no store of secrets.
+    #[error("send connector \"{connector}\" names a password, and there is no store of secrets")]
+    NoSecrets {
+        /// The connector.
+        connector: String,
+    },
     /// `postmaster` at the default domain is no mailbox.
     #[error("reports cannot be signed: {0}")]
     Postmaster(#[source] ParseMailboxError),
@@ -332,6 +347,13 @@ pub enum StartError {
     /// The spool cannot be read.
     #[error("the spool cannot be read: {0}")]
     SpoolRead(#[source] StoreError),
+    /// A connector wants certificates validated, which is not done yet. To send without would
+    /// break what it promises.
+    #[error("send connector \"{connector}\" validates certificates, which is not done yet")]
+    TlsAuthLevel {
+        /// The connector.
+        connector: String,
+    },
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),

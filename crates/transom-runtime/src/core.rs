@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transom_agent::{DeliveryAgent, Directory};
+use transom_agent::{DeliveryAgent, Directory, SecretStore};
 use transom_connector::CheckedConfiguration;
 use transom_dns::Resolver;
 use transom_queue::{SettlePolicy, Spool};
@@ -22,6 +22,7 @@ use crate::body_cache::BodyCache;
 use crate::clock::Clock;
 use crate::dispatcher::Request;
 use crate::inbound::Authentication;
+use crate::outbound::SmartHosts;
 use crate::submission::Submission;
 use crate::tls::Tls;
 use crate::wire::BufferPool;
@@ -35,6 +36,9 @@ pub(crate) struct Core {
     pub(crate) agents: HashMap<String, Arc<dyn DeliveryAgent>>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) authentication: Option<Authentication>,
+    /// The passwords that we show to others.
+    pub(crate) secrets: Option<Arc<dyn SecretStore>>,
+    pub(crate) smart_hosts: Arc<SmartHosts>,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) tls: Tls,
     /// Who we are, so that mail does not go to ourselves.

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transom_agent::DeliveryAgent;
-use transom_connector::{CheckedConfiguration, ReceiveTls, SendDelivery};
+use transom_connector::{CheckedConfiguration, ReceiveTls, SendDelivery, TlsAuthLevel};
 use transom_dns::{HickoryResolver, Resolver, Zone};
 use transom_queue::{
     Durability, LoadedMessage, MemoryOptions, MemorySpool, Op, POISON_ACTOR, RecipientState,
@@ -27,6 +27,7 @@ use crate::core::Core;
 use crate::damage;
 use crate::dispatcher::{self, Entering, Request};
 use crate::inbound::{Authentication, Listener, Places, bind};
+use crate::outbound::SmartHosts;
 use crate::submission::{self, Submission};
 use crate::tls::Tls;
 use crate::tracking_log::TrackingLog;
@@ -46,6 +47,7 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
     let config = builder.configuration()?.check()?;
     let mut parts = builder.parts;
     demand_certificate(&config, parts.certificate.is_some())?;
+    check_send_connectors(&config, parts.secrets.is_some())?;
     let tls = Tls::new(parts.provider.take(), parts.certificate.take())?;
     let resolver = resolver(&config, parts.resolver.take())?;
     let listeners = listen(&config)?;
@@ -86,6 +88,20 @@ fn demand_certificate(config: &CheckedConfiguration, have: bool) -> Result<(), S
         }
         _ => Ok(()),
     }
+}
+
+/// What send connectors promise must be kept, or mail would go where it should not.
+fn check_send_connectors(config: &CheckedConfiguration, secrets: bool) -> Result<(), StartError> {
+    for connector in config.send_connectors().iter().filter(|connector| connector.enabled) {
+        let name = || connector.name.to_string();
+        if connector.tls_auth_level != TlsAuthLevel::EncryptionOnly {
+            return Err(StartError::TlsAuthLevel { connector: name() });
+        }
+        if connector.smart_host_auth.credential().is_some() && !secrets {
+            return Err(StartError::NoSecrets { connector: name() });
+        }
+    }
+    Ok(())
 }
 
 /// The resolver that was given, or the system's where one is needed.
@@ -157,6 +173,8 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
     let core = Core {
         identity: identity(&config, listeners, parts.private_addresses),
         settle_policy,
+        secrets: parts.secrets.take(),
+        smart_hosts: Arc::new(SmartHosts::new(&config)),
         config,
         spool,
         clock: Arc::clone(&parts.clock),

@@ -10,6 +10,7 @@ use transom_smtp::client::{
 };
 use transom_types::{EnhancedStatusCode, RecipientResult, RemoteHost, Reply, ReplyCode};
 
+use super::smart_hosts::SmartHostUse;
 use crate::clock::Clock;
 use crate::tls::Tls;
 use crate::wire::{Filled, Wire};
@@ -24,6 +25,8 @@ pub(crate) struct Connection {
     clock: Arc<dyn Clock>,
     tls: Tls,
     host: RemoteHost,
+    /// The smart host that it is to; its work ends with the connection.
+    pub(super) smart_host: Option<SmartHostUse>,
     /// Messages that went over it.
     pub(crate) messages: u32,
     /// The peer takes nothing more in this session.
@@ -83,7 +86,17 @@ impl Connection {
         tls: Tls,
         host: RemoteHost,
     ) -> Self {
-        Self { wire, session, clock, tls, host, messages: 0, is_used_up: false, early: None }
+        Self {
+            wire,
+            session,
+            clock,
+            tls,
+            host,
+            smart_host: None,
+            messages: 0,
+            is_used_up: false,
+            early: None,
+        }
     }
 
     /// Whom it goes to.

@@ -2,21 +2,22 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
-use transom_connector::{SendConnector, SendTls};
+use transom_connector::{SendConnector, SendTls, SmartHostAuth};
 use transom_queue::Content;
 use transom_routing::{HostTry, Target, plan};
 use transom_smtp::client::{ClientConfig, ClientSession, ClientTls, CloseReason, Transaction};
 use transom_smtp::codec::HelloName;
+use transom_smtp::sasl::{Credentials, Nonce};
 use transom_types::{
-    AttemptStage, Domain, EnhancedStatusCode, Envelope, NextHop, Outcome, RecipientResult,
-    RemoteHost, Reply, ReplyCode, Status,
+    AttemptStage, DeliveryType, Domain, EnhancedStatusCode, Envelope, NextHop, Outcome, Principal,
+    RecipientResult, RemoteHost, Reply, ReplyCode, Status,
 };
 
 use super::connection::{Connection, Reached};
@@ -33,12 +34,27 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// resolver that does not must not keep a message for ever.
 const DNS_TIMEOUT: Duration = Duration::from_mins(2);
 
+/// How long a store of secrets may take: a session that waits keeps its place among the few that
+/// may be open.
+const SECRET_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A session with one of the next hop's hosts, or what that means for the recipients.
 pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, Outcome> {
-    let target = Target::of(next_hop, &core.config).map_err(|error| error.outcome())?;
+    let mut target = Target::of(next_hop, &core.config).map_err(|error| error.outcome())?;
     let Some(connector) = core.config.send_connector(&next_hop.connector) else {
         return Err(unreachable_host("the send connector is gone"));
     };
+    let by_smart_host = next_hop.kind == DeliveryType::SmartHostConnectorDelivery;
+    let order = match &mut target {
+        Target::SmartHosts(hosts) if by_smart_host => {
+            let order = core.smart_hosts.order(&connector.name, core.clock.now());
+            *hosts = order.iter().filter_map(|at| hosts.get(*at).cloned()).collect();
+            order
+        }
+        _ => Vec::new(),
+    };
+    // Other servers of ours are told no password that is for smart hosts.
+    let credentials = if by_smart_host { credentials(core, connector).await? } else { None };
     let mut random = || fastrand::u64(..);
     let plan = plan(core.resolver.as_ref(), &target, &core.identity, &mut random);
     let hosts = match tokio::time::timeout(DNS_TIMEOUT, plan).await {
@@ -48,29 +64,66 @@ pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, 
     let mut last = unreachable_host("no host could be tried");
     // [RFC 5321 §5.1-h] one address after the other, until one works.
     for host in &hosts {
+        let place = order.get(usize::from(host.preference));
+        let in_use = place.map(|at| core.smart_hosts.begin(&connector.name, *at, core.clock.now()));
         for address in &host.addresses {
             let address = SocketAddr::new(*address, host.port);
-            match dial_address(core, connector, host, address).await {
-                Ok(connection) => return Ok(connection),
+            match dial_address(core, connector, credentials.clone(), host, address).await {
+                Ok(mut connection) => {
+                    if let Some(in_use) = &in_use {
+                        in_use.opened();
+                    }
+                    connection.smart_host = in_use;
+                    return Ok(connection);
+                }
                 // A stop does not wait for all hosts.
                 Err(outcome) if core.stop.is_cancelled() => return Err(outcome),
                 Err(outcome) => last = outcome,
             }
         }
+        if let Some(in_use) = in_use {
+            in_use.failed(core.clock.now());
+        }
     }
     Err(last)
+}
+
+/// What the connector says at its smart hosts who it is with. Mail waits for a password that
+/// cannot be had.
+async fn credentials(
+    core: &Core,
+    connector: &SendConnector,
+) -> Result<Option<Credentials>, Outcome> {
+    let Some(credential) = connector.smart_host_auth.credential() else { return Ok(None) };
+    let Some(secrets) = &core.secrets else {
+        return Err(unauthenticated("there is no store of secrets"));
+    };
+    let asked = tokio::time::timeout(SECRET_TIMEOUT, secrets.secret(&credential.secret)).await;
+    let password = asked
+        .map_err(|_| unauthenticated("the store of secrets did not answer in time"))?
+        .map_err(|error| unauthenticated(&error.to_string()))?;
+    let user =
+        Principal::new(&credential.user).map_err(|error| unauthenticated(&error.to_string()))?;
+    let mut credentials = Credentials::password(user, password);
+    credentials.danger_use_without_tls =
+        matches!(connector.smart_host_auth, SmartHostAuth::Basic(_));
+    Ok(Some(credentials))
 }
 
 async fn dial_address(
     core: &Core,
     connector: &SendConnector,
+    credentials: Option<Credentials>,
     host: &HostTry,
     address: SocketAddr,
 ) -> Result<Connection, Outcome> {
     let remote = RemoteHost { name: host.name.clone(), address: Some(address) };
     let may_tls = core.tls.may_connect();
+    let secret = matches!(connector.smart_host_auth, SmartHostAuth::BasicRequireTls(_));
     let tls = match connector.tls {
         SendTls::Required => ClientTls::Required,
+        // The password would not go out without.
+        SendTls::Opportunistic if credentials.is_some() && secret => ClientTls::Required,
         SendTls::Opportunistic if may_tls => ClientTls::Opportunistic,
         _ => ClientTls::Never,
     };
@@ -78,6 +131,8 @@ async fn dial_address(
         helo: core.config.send_fqdn(connector).clone(),
         remote,
         address,
+        source: source_address(connector, address),
+        credentials,
         clock: Arc::clone(&core.clock),
         tls: core.tls.clone(),
         buffers: Arc::clone(&core.buffers),
@@ -93,11 +148,19 @@ async fn dial_address(
     }
 }
 
+/// Which address of ours a connection to `peer` comes from.
+fn source_address(connector: &SendConnector, peer: SocketAddr) -> Option<IpAddr> {
+    let addresses = connector.source_addresses.iter();
+    addresses.copied().find(|address| address.is_ipv4() == peer.is_ipv4())
+}
+
 /// What is needed to open a session.
 struct Dialing {
     helo: Domain,
     remote: RemoteHost,
     address: SocketAddr,
+    source: Option<IpAddr>,
+    credentials: Option<Credentials>,
     clock: Arc<dyn Clock>,
     tls: Tls,
     buffers: Arc<BufferPool>,
@@ -127,7 +190,9 @@ impl Dialing {
         let now = self.clock.now();
         let helo = HelloName::new(self.helo.as_str()).map(HelloName::into_owned);
         let helo = helo.map_err(|error| Unready::Other(unreachable_host(&error.to_string())))?;
-        let config = ClientConfig::new(helo, self.remote.clone()).with_tls(tls);
+        let mut config = ClientConfig::new(helo, self.remote.clone()).with_tls(tls);
+        config.credentials.clone_from(&self.credentials);
+        config.nonce = self.tls.random().map(Nonce::new);
         let mut connection = Connection::new(
             Wire::new(Box::new(stream), Arc::clone(&self.buffers), now, self.stop.clone()),
             ClientSession::new(config, now),
@@ -149,11 +214,18 @@ impl Dialing {
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(self.address))
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, self.connect_from_source())
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    async fn connect_from_source(&self) -> io::Result<TcpStream> {
+        let Some(source) = self.source else { return TcpStream::connect(self.address).await };
+        let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.bind(SocketAddr::new(source, 0))?;
+        socket.connect(self.address).await
     }
 
     fn unconnected(&self, error: &io::Error) -> Status {
@@ -170,6 +242,12 @@ fn unresolved() -> Outcome {
     let code = EnhancedStatusCode::transient(4, 3);
     let reply = Reply::new(ReplyCode::LOCAL_ERROR, code, "the DNS did not answer in time");
     Outcome::Deferred(Status::local(AttemptStage::Dns, reply))
+}
+
+fn unauthenticated(text: &str) -> Outcome {
+    let code = EnhancedStatusCode::transient(7, 0);
+    let reply = Reply::new(ReplyCode::LOCAL_ERROR, code, text.to_owned());
+    Outcome::Deferred(Status::local(AttemptStage::Auth, reply))
 }
 
 fn unreachable_host(text: &str) -> Outcome {
@@ -215,6 +293,8 @@ pub async fn send_message(
         helo,
         remote: RemoteHost { name: server.ip().to_string(), address: Some(server) },
         address: server,
+        source: None,
+        credentials: None,
         clock: Arc::new(SystemClock),
         tls: none,
         buffers: Arc::default(),

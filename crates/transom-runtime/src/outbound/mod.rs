@@ -3,6 +3,7 @@
 mod agent;
 mod connection;
 mod dial;
+mod smart_hosts;
 mod smtp;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::dispatcher::Request;
 use crate::settlement::{self, AtHand};
 
 pub use dial::{ClientError, send_message};
+pub(crate) use smart_hosts::SmartHosts;
 
 /// Wait of a message that could not be read from the spool.
 const UNREADABLE_RETRY: Duration = Duration::from_mins(1);

@@ -16,14 +16,11 @@ use crate::core::Core;
 use crate::dispatcher::Request;
 use crate::settlement::{AtHand, shorten};
 
-/// How long a connection is kept without work. Shorter than what servers grant, so that it is
-/// seldom the peer who ends it.
-const IDLE: Duration = Duration::from_secs(30);
-
 /// Sends the messages of a queue, one after the other, over one connection.
 pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
     let mut work = Some(first);
     let mut connection: Option<Connection> = None;
+    let mut idle_timeout = Duration::ZERO;
     while let Some(dispatch) = work.take() {
         let queue = dispatch.queue;
         let rescue = Rescue { core: &core, dispatch: &dispatch };
@@ -31,6 +28,13 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
             let (kept, mut results) = attempt(&core, connection.take(), &dispatch, &at_hand).await;
             let full = kept.as_ref().is_some_and(|kept| is_full(&core, kept, &dispatch));
             connection = kept;
+            if let Some(connector) = core.config.send_connector(&dispatch.next_hop.connector) {
+                idle_timeout = connector.idle_timeout;
+                for result in &mut results {
+                    let outcome = std::mem::replace(&mut result.outcome, Outcome::Transferred);
+                    result.outcome = connector.error_policies.apply(outcome);
+                }
+            }
             shorten(&mut results);
             tell_last_error(&core, &dispatch, &results).await;
             drop(rescue);
@@ -44,7 +48,7 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
         let idle = async {
             tokio::select! {
                 () = open.until_disturbed() => {}
-                () = tokio::time::sleep(IDLE) => {}
+                () = tokio::time::sleep(idle_timeout) => {}
             }
         };
         work = next(&core, queue, idle).await;

@@ -24,6 +24,7 @@ mod rates;
 mod refused_content;
 mod removal;
 mod retry;
+mod smart_hosts;
 mod spool;
 mod support;
 mod tls;

@@ -1,6 +1,6 @@
 //! A mail server that follows a script: it takes everything unless the script says otherwise.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ struct Log {
     lines: Vec<(usize, String)>,
     taken: Vec<Taken>,
     connections: usize,
+    from: Vec<IpAddr>,
     open: usize,
 }
 
@@ -105,7 +106,8 @@ impl Peer {
         let shared = Arc::clone(&seen);
         tasks.spawn(async move {
             let mut sessions = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, from)) = listener.accept().await {
+                shared.log.lock().unwrap().from.push(from.ip());
                 let seen = Arc::clone(&shared);
                 sessions.spawn(async move {
                     let connection = seen.opened();
@@ -135,6 +137,11 @@ impl Peer {
 
     pub(crate) fn connections(&self) -> usize {
         self.seen.log.lock().unwrap().connections
+    }
+
+    /// Where the connections came from.
+    pub(crate) fn from(&self) -> Vec<IpAddr> {
+        self.seen.log.lock().unwrap().from.clone()
     }
 
     pub(crate) async fn wait_taken(&self, count: usize) {
