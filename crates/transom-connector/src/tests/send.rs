@@ -263,7 +263,9 @@ fn only_codes_of_failures_are_error_codes() {
 
 proptest! {
     #[test]
-    fn error_codes_print_and_parse_back(text in "([45][0-5][0-9]|[45]\\.[1-9]?[0-9]\\.[1-9]?[0-9])") {
+    fn error_codes_print_and_parse_back(
+        text in "([45][0-5][0-9]|[45]\\.[1-9]?[0-9]\\.[1-9]?[0-9])",
+    ) {
         let code: ErrorCode = text.parse().unwrap();
         prop_assert_eq!(code.to_string(), text);
         prop_assert_ne!(code.is_permanent(), code.is_transient());
