@@ -14,6 +14,7 @@ mod message;
 mod queue;
 mod sasl;
 mod smtp;
+mod spool;
 mod types;
 
 pub use codec::{capabilities, content, forwarded, proxy_header};
@@ -22,6 +23,7 @@ pub use message::{content_scan, header_section};
 pub use queue::filter;
 pub use sasl::{sasl_client, sasl_server};
 pub use smtp::{client_session, command, reply, server_session};
+pub use spool::spool_records;
 pub use types::{address_literal, domain, enhanced_status_code, mailbox, path, reply_code, xtext};
 
 /// A body and the name of its corpus folder.
@@ -49,5 +51,6 @@ pub const TARGETS: &[Target] = &[
     ("sasl_client", sasl_client),
     ("sasl_server", sasl_server),
     ("server_session", server_session),
+    ("spool_records", spool_records),
     ("xtext", xtext),
 ];
