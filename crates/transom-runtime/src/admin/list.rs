@@ -43,6 +43,22 @@ impl Transport {
     /// A page of the queues: Submission, Unreachable and Poison among them, the last two where
     /// something is in them. Exchange: `Get-Queue`.
     ///
+    /// ```no_run
+    /// # use transom_runtime::Transport;
+    /// # async fn f(transport: Transport) -> Result<(), Box<dyn std::error::Error>> {
+    /// use transom_queue::view::QueueProperty;
+    ///
+    /// let filter = "status = retry and messages >= 10".parse()?;
+    /// let stuck = transport.query::<QueueProperty>().with_filter(filter);
+    /// for queue in transport.find_queues(&stuck).await?.rows {
+    ///     println!("{}: {} messages", queue.next_hop_domain(), queue.message_count);
+    /// }
+    /// // The same filter names them for a verb.
+    /// let done = transport.retry_queue(stuck.filter, "ann").await?;
+    /// println!("{} connect now, {} do not", done.now, done.refused);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// Cancel safe.
