@@ -107,7 +107,9 @@ impl SegLog {
     /// this returns; [`load`](Spool::load) then tells what it found.
     ///
     /// Where the disk has no room at all, not even a reserve file, the log opens as
-    /// [`SpoolHealth::Failed`]: what it holds can be loaded and read, and nothing is changed.
+    /// [`SpoolHealth::Failed`]: what it holds can be loaded and read, and nothing is changed. It
+    /// stays so until it is opened anew: recovery has run in memory alone, and only an opening that
+    /// writes its first batch may serve.
     ///
     /// # Errors
     ///

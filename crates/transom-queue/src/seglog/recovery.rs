@@ -78,7 +78,11 @@ fn recover_for_reading(
 ) -> Result<Recovered, OpenError> {
     let overlay = Arc::new(Overlay::new(io));
     let recovered = recover_locked(overlay, options.with_reserve_octets(0), known)?;
-    recovered.shared.fail("the disk had no room for a start: make some and start again".into());
+    recovered.shared.fail(
+        "the disk had no room for a start, not even in reserve/: messages can be listed, read and \
+         exported; make room and start the program again"
+            .into(),
+    );
     Ok(recovered)
 }
 

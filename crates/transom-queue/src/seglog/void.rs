@@ -4,6 +4,10 @@
 //! After a failed sync the system may call pages clean that never reached the medium, so nothing
 //! is ever written to that file again. The header of the next segment says where the failed one
 //! ends, which voids what lies behind, and the kept commits follow it.
+//!
+//! One window is open: a kill after that header and before the kept commits are written loses an
+//! Intent or a `Buffered` commit of the last second, as a power cut would. It takes a failed sync
+//! and a kill within the milliseconds of one write.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
