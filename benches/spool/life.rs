@@ -31,18 +31,26 @@ pub(crate) fn run(work: &Path, stuck: u64) -> Result<(), Fault> {
     // Until all that is stuck was carried forward twice or so.
     let windows = (stuck * 2).div_ceil(WINDOW).max(WINDOWS);
     let full = folder.path().join("full");
+    fill(&full, &mail, stuck)?;
+    open_elsewhere(&full, stuck)?;
     live(&full, &mail, stuck, windows)?;
+    // Now half of the log is of messages that have ended.
     open_elsewhere(&full, stuck)
 }
 
-/// Messages come and are delivered while `stuck` others wait.
-fn live(folder: &Path, mail: &Mail, stuck: u64, windows: u64) -> Result<(), Fault> {
+/// Messages come that stay.
+fn fill(folder: &Path, mail: &Mail, stuck: u64) -> Result<(), Fault> {
     let spool = SegLog::open_dir(folder, SegLogOptions::default())?;
     let began = Instant::now();
     block_on(each(stuck, |number| stay(&spool, mail, number)))?;
-    if stuck > 0 {
-        println!("{stuck} messages are stuck after {:.1} s", began.elapsed().as_secs_f64());
-    }
+    spool.close()?;
+    println!("{stuck} messages are stuck after {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Messages come and are delivered while `stuck` others wait, which are there already.
+fn live(folder: &Path, mail: &Mail, stuck: u64, windows: u64) -> Result<(), Fault> {
+    let spool = SegLog::open_dir(folder, SegLogOptions::default())?;
     let (first, octets_before, began) = (spool.stats(), written()?, Instant::now());
     let (mut before, mut worst) = (first, 0.0f64);
     for _ in 0..windows {

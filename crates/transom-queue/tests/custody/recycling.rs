@@ -1,5 +1,6 @@
 //! Files of old segments that are written anew.
 
+use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
 use transom_queue::testing::{CrashKind, block_on, sample_delivered};
@@ -8,7 +9,7 @@ use transom_queue::{AdminVerb, Durability, Note, Op, Stats};
 use crate::histories::{BOTH, accept, admin, crash_in_every_operation, settle, with_message};
 use crate::ledger::Refused;
 use crate::model::Step;
-use crate::sim::Sim;
+use crate::sim::{Sim, options};
 
 /// Mail that comes and goes.
 fn traffic(sim: &mut Sim, rounds: u64) -> Result<(), Refused> {
@@ -97,4 +98,59 @@ fn notes_are_carried_forward_until_their_time_is_over() {
         segments.any(|octets| octets.windows(needle.len()).any(|window| window == needle))
     };
     assert!(held(b"note/1") && !held(b"over") && !held(b"note/2"));
+}
+
+#[test]
+fn freed_files_serve_again_while_mail_is_stuck_and_take_no_room_that_the_log_may_not() {
+    let mut sim = Sim::new(1);
+    let stay = |number: u64| sim.commit(accept(1_000 + number, 1, 3_000)).accepted[0];
+    let stuck: Vec<_> = (0..60).map(stay).collect();
+    let live = 60 * 3_500;
+    let segment = options().segment_octets;
+    // Until all that is stuck was carried forward once.
+    traffic(&mut sim, 200).expect("commits");
+    let (before, mut most) = (stats(&sim), 0);
+    for _ in 0..20 {
+        traffic(&mut sim, 20).expect("commits");
+        most = most.max(sim.fs.octets());
+    }
+    let after = stats(&sim);
+    let freed = after.segments_reclaimed - before.segments_reclaimed;
+    assert!(freed > 20, "{after:?}");
+    assert_eq!(after.segments_recycled - before.segments_recycled, freed, "{after:?}");
+    assert_eq!(after.octets_ahead, before.octets_ahead, "no new file was needed");
+    let reserve = 2 * options().reserve_octets;
+    assert!(most <= 2 * live + 7 * segment + reserve, "{most} octets, {live} live");
+    // With nothing stuck, the room goes back.
+    for id in stuck {
+        sim.commit(admin(id, AdminVerb::Remove));
+    }
+    traffic(&mut sim, 40).expect("commits");
+    assert!(sim.fs.octets() <= 6 * segment + reserve, "{} octets", sim.fs.octets());
+}
+
+#[test]
+fn zeros_that_cannot_be_written_ahead_harm_nothing() {
+    let commit = |failing: Option<u64>| {
+        let mut sim = Sim::new(1);
+        let first = sim.fs.counts().total() + 1;
+        if let Some(failing) = failing {
+            sim.fs.fail_at(first + failing, ErrorKind::Other);
+        }
+        let before = stats(&sim);
+        let taken = sim.try_commit(&[accept(4, 1, 900)], Durability::Sync).is_ok();
+        (stats(&sim).octets_ahead - before.octets_ahead, stats(&sim).voided, taken, sim)
+    };
+    let (zeros, ..) = commit(None);
+    assert!(zeros > 0, "the first batch of a new segment has some behind it");
+    let mut survived = 0;
+    for failing in 0..6 {
+        let (zeros, voided, taken, mut sim) = commit(Some(failing));
+        if zeros == 0 && voided == 0 && taken {
+            survived += 1;
+            sim.commit(accept(5, 1, 900));
+            sim.crash(CrashKind::PowerCut);
+        }
+    }
+    assert_eq!(survived, 1, "one of the operations writes zeros");
 }
