@@ -119,8 +119,8 @@ pub(super) fn note_short(io: &dyn SpoolIo, why: &Why) -> io::Result<()> {
     io.fsync_dir("quarantine")
 }
 
-/// Copies the file of a large body, as far as it can be read, or tells that it is gone. Does nothing
-/// when that was done before.
+/// Copies the file of a large body, as far as it can be read, or tells that it is gone. Does
+/// nothing when that was done before.
 pub(super) fn copy_blob(io: &dyn SpoolIo, id: BodyId, reason: &str) -> io::Result<()> {
     let name = id.name();
     if io.open(&format!("quarantine/{name}.why.json"), OpenMode::Read).is_ok() {

@@ -1,5 +1,5 @@
-//! Looks for damage while the log runs: reads everything once, slowly, and begins again a day later.
-//! What is found is copied to `quarantine/` and told; nothing else is touched.
+//! Looks for damage while the log runs: reads everything once, slowly, and begins again a day
+//! later. What is found is copied to `quarantine/` and told; nothing else is touched.
 //!
 //! A reader never gives what does not verify, so the scrub protects no delivery. It finds a bad
 //! sector under mail that waits while a copy of the mail may still be had elsewhere.
