@@ -8,9 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use transom_agent::{Authenticator, DeliveryAgent, Directory, SecretStore};
+use transom_agent::{
+    AgentSettings, Authenticator, BuildAgentsError, DeliveryAgent, Directory, ReceiveAgent,
+    RoutingAgent, SecretStore,
+};
 use transom_connector::{
     AcceptedDomain, Configuration, ConfigurationErrors, ReceiveConnector, SendConnector,
+    ServiceLimits,
 };
 use transom_dns::Resolver;
 use transom_queue::{
@@ -22,7 +26,7 @@ use transom_types::{Domain, NextHopDomain, ParseDomainError, ParseMailboxError};
 
 use crate::clock::{Clock, SystemClock};
 use crate::start;
-use crate::tls::{Certificate, TlsError};
+use crate::tls::{Certificate, TlsError, TrustedRoots};
 use crate::transport::Transport;
 
 /// Builds a [`Transport`]. Everything has a default but the name; a transport without connectors
@@ -35,10 +39,14 @@ pub struct TransportBuilder {
 
 /// What was given so far.
 pub(crate) struct Parts {
+    pub(crate) configuration: Option<Configuration>,
+    pub(crate) service_limits: Option<ServiceLimits>,
     pub(crate) accepted_domains: Vec<AcceptedDomain>,
     pub(crate) receive_connectors: Vec<ReceiveConnector>,
     pub(crate) send_connectors: Vec<SendConnector>,
     pub(crate) agents: HashMap<String, (Vec<String>, Arc<dyn DeliveryAgent>)>,
+    pub(crate) receive_agents: Vec<(AgentSettings, Arc<dyn ReceiveAgent>)>,
+    pub(crate) routing_agents: Vec<(AgentSettings, Arc<dyn RoutingAgent>)>,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
     pub(crate) secrets: Option<Arc<dyn SecretStore>>,
@@ -48,6 +56,7 @@ pub(crate) struct Parts {
     pub(crate) rotation: Rotation,
     pub(crate) sinks: Vec<Arc<dyn EventSink>>,
     pub(crate) certificate: Option<Certificate>,
+    pub(crate) trusted_roots: Option<TrustedRoots>,
     pub(crate) provider: Option<Arc<CryptoProvider>>,
     pub(crate) profile: RetryProfile,
     pub(crate) scheduler: SchedulerOptions,
@@ -73,10 +82,14 @@ impl TransportBuilder {
         Self {
             name: name.parse(),
             parts: Parts {
+                configuration: None,
+                service_limits: None,
                 accepted_domains: Vec::new(),
                 receive_connectors: Vec::new(),
                 send_connectors: Vec::new(),
                 agents: HashMap::new(),
+                receive_agents: Vec::new(),
+                routing_agents: Vec::new(),
                 directory: None,
                 authenticator: None,
                 secrets: None,
@@ -86,6 +99,7 @@ impl TransportBuilder {
                 rotation: Rotation::default(),
                 sinks: Vec::new(),
                 certificate: None,
+                trusted_roots: None,
                 provider: None,
                 profile: RetryProfile::default(),
                 scheduler: SchedulerOptions::default(),
@@ -95,6 +109,20 @@ impl TransportBuilder {
                 suspend_delivery: false,
             },
         }
+    }
+
+    /// Begins with a whole configuration, such as one that a file holds. Its server name takes the
+    /// place of the builder's; domains and connectors given beside it come in addition.
+    pub fn configuration(mut self, configuration: Configuration) -> Self {
+        self.name = Ok(configuration.server_name.clone());
+        self.parts.configuration = Some(configuration);
+        self
+    }
+
+    /// Limits of all connectors together.
+    pub fn service_limits(mut self, limits: ServiceLimits) -> Self {
+        self.parts.service_limits = Some(limits);
+        self
     }
 
     /// Takes mail for a domain.
@@ -124,6 +152,19 @@ impl TransportBuilder {
     ) -> Self {
         let domains = domains.into_iter().map(|domain| domain.as_ref().to_owned()).collect();
         self.parts.agents.insert(name.to_owned(), (domains, Arc::new(agent)));
+        self
+    }
+
+    /// Asks `agent` about the steps of sessions that it wants to hear of. Agents with the same
+    /// priority are asked in the order in which they are given.
+    pub fn receive_agent(mut self, settings: AgentSettings, agent: impl ReceiveAgent) -> Self {
+        self.parts.receive_agents.push((settings, Arc::new(agent)));
+        self
+    }
+
+    /// Asks `agent` about messages on their way through the categorizer.
+    pub fn routing_agent(mut self, settings: AgentSettings, agent: impl RoutingAgent) -> Self {
+        self.parts.routing_agents.push((settings, Arc::new(agent)));
         self
     }
 
@@ -198,6 +239,15 @@ impl TransportBuilder {
         self
     }
 
+    /// Whom certificates of peers must be signed by, for what depends on who the peer is: clients
+    /// that show one at connectors with
+    /// [`partner_domains`](transom_connector::ReceiveConnector::partner_domains) or
+    /// [`server_domains`](transom_connector::ReceiveConnector::server_domains).
+    pub fn trusted_roots(mut self, roots: TrustedRoots) -> Self {
+        self.parts.trusted_roots = Some(roots);
+        self
+    }
+
     /// The cryptography for TLS, instead of the one that was built in.
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.parts.provider = Some(provider);
@@ -261,10 +311,14 @@ impl TransportBuilder {
     }
 
     /// The configuration of what was given.
-    pub(crate) fn configuration(&mut self) -> Result<Configuration, StartError> {
+    pub(crate) fn gather(&mut self) -> Result<Configuration, StartError> {
         let name = self.name.clone().map_err(StartError::Name)?;
         let parts = &mut self.parts;
-        let mut configuration = Configuration::new(name);
+        let given = parts.configuration.take();
+        let mut configuration = given.unwrap_or_else(|| Configuration::new(name));
+        if let Some(limits) = parts.service_limits.take() {
+            configuration = configuration.with_service_limits(limits);
+        }
         for domain in parts.accepted_domains.drain(..) {
             configuration = configuration.with_accepted_domain(domain);
         }
@@ -301,6 +355,9 @@ pub enum StartError {
         /// What is wrong.
         error: transom_connector::ParseAddressSpaceError,
     },
+    /// An agent cannot be taken.
+    #[error(transparent)]
+    Agents(#[from] BuildAgentsError),
     /// A socket cannot listen.
     #[error("cannot listen at {address}: {error}")]
     Bind {
@@ -332,6 +389,12 @@ pub enum StartError {
     /// A connector names a password, and there is no store of secrets.
     #[error("send connector \"{connector}\" names a password, and there is no store of secrets")]
     NoSecrets {
+        /// The connector.
+        connector: String,
+    },
+    /// A connector names peers by their certificates, and nobody says whose signature counts.
+    #[error("receive connector \"{connector}\" names hosts by certificate, and no root is trusted")]
+    NoTrustedRoots {
         /// The connector.
         connector: String,
     },

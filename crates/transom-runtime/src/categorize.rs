@@ -94,7 +94,7 @@ fn route(core: &Core, submitted: &Submitted) -> Categorized {
     let _work = core.spool.working(submitted.id, WorkStage::Categorize);
     let Submitted { message, state, units, .. } = submitted;
     let facts = MessageFacts::new(&message.envelope, message.facts.octets);
-    let mut categorized = categorize(&core.config, &facts);
+    let mut categorized = categorize(&core.config(), &facts);
     // Of a message that is routed anew, some recipients may be under way: those stay there.
     let asked =
         |recipient: u32| units.iter().any(|unit| unit.recipients.binary_search(&recipient).is_ok());

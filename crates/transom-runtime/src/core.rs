@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transom_agent::{DeliveryAgent, Directory, SecretStore};
+use transom_agent::{Agents, DeliveryAgent, Directory, SecretStore};
 use transom_connector::CheckedConfiguration;
 use transom_dns::Resolver;
 use transom_queue::{SettlePolicy, Spool};
@@ -29,11 +29,14 @@ use crate::wire::BufferPool;
 
 /// What all tasks of a transport share. Nothing in it changes but what has its own lock.
 pub(crate) struct Core {
-    pub(crate) config: CheckedConfiguration,
+    /// In force for what begins now: see [`Core::config`].
+    pub(crate) config: RwLock<Arc<CheckedConfiguration>>,
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sinks: Vec<Arc<dyn EventSink>>,
     pub(crate) agents: HashMap<String, Arc<dyn DeliveryAgent>>,
+    /// Agents that see mail on its way in and through.
+    pub(crate) pipeline: Agents,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) authentication: Option<Authentication>,
     /// The passwords that we show to others.
@@ -42,7 +45,7 @@ pub(crate) struct Core {
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) tls: Tls,
     /// Who we are, so that mail does not go to ourselves.
-    pub(crate) identity: LocalIdentity,
+    pub(crate) identity: RwLock<Arc<LocalIdentity>>,
     pub(crate) settle_policy: SettlePolicy,
     pub(crate) cache: BodyCache,
     /// Whether no attempt begins. Then nothing is gained by keeping bodies for a first one.
@@ -75,6 +78,16 @@ impl Core {
         self.tasks.spawn(async move {
             abort.run_until_cancelled(task).await;
         });
+    }
+
+    /// The configuration in force. Work keeps what it began with: ask once, at the beginning.
+    pub(crate) fn config(&self) -> Arc<CheckedConfiguration> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who we are, under the configuration in force.
+    pub(crate) fn identity(&self) -> Arc<LocalIdentity> {
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits. False when the transport stops meanwhile.

@@ -67,6 +67,6 @@ pub use clock::{Clock, SystemClock};
 pub use maildir::Maildir;
 pub use outbound::{ClientError, send_message};
 pub use rustls;
-pub use tls::{Certificate, TlsError};
+pub use tls::{Certificate, TlsError, TrustedRoots};
 pub use tracking_log::TrackingLog;
 pub use transport::{NotRunning, ShutdownReport, Transport};

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transom_agent::DeliveryAgent;
+use transom_agent::{Agents, DeliveryAgent, HeaderFamilies, HeaderFirewall};
 use transom_connector::{CheckedConfiguration, ReceiveTls, SendDelivery, TlsAuthLevel};
 use transom_dns::{HickoryResolver, Resolver, Zone};
 use transom_queue::{
@@ -23,6 +23,7 @@ use crate::admin;
 use crate::body_cache::BodyCache;
 use crate::builder::{Parts, SpoolPlace, StartError, TransportBuilder};
 use crate::categorize::{self, Submitted};
+use crate::clock::ClockOfAgents;
 use crate::core::Core;
 use crate::damage;
 use crate::dispatcher::{self, Entering, Request};
@@ -44,7 +45,7 @@ const RECOVERY_BATCH: usize = 256;
 
 /// What can be wrong without touching the spool comes first.
 pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, StartError> {
-    let config = builder.configuration()?.check()?;
+    let config = builder.gather()?.check()?;
     let mut parts = builder.parts;
     demand_certificate(&config, parts.certificate.is_some())?;
     check_send_connectors(&config, parts.secrets.is_some())?;
@@ -56,8 +57,9 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
         parts.sinks.push(Arc::new(log));
     }
     let settle_policy = settle_policy(&config)?.with_profile(parts.profile.clone());
+    let pipeline = pipeline(&mut parts)?;
     let core_parts =
-        CoreParts { config, settle_policy, tls, resolver, spool, listeners: &listeners };
+        CoreParts { config, settle_policy, tls, resolver, spool, pipeline, listeners: &listeners };
     let (core, channels) = core(core_parts, &mut parts);
     let mut scheduler = scheduler(&core, parts);
     let (recovery, later) = load(&core, &mut scheduler).await?;
@@ -65,6 +67,23 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
     let addresses = run(&core, scheduler, channels, listeners, later);
     core.spawn(damage::watch(Arc::clone(&core), recovery.damages.clone()));
     Ok(Transport::new(core, addresses, recovery))
+}
+
+/// Agents on the way in and through, the header firewall among them.
+fn pipeline(parts: &mut Parts) -> Result<Agents, StartError> {
+    let clock = Arc::new(ClockOfAgents(Arc::clone(&parts.clock)));
+    // What is ours leaves us nowhere: a transport has no other servers of its organization yet.
+    let firewall = Arc::new(HeaderFirewall::new(|_| HeaderFamilies::ROUTING));
+    let mut agents = Agents::builder(clock)
+        .receive(HeaderFirewall::inbound_settings(), Arc::<HeaderFirewall>::clone(&firewall))
+        .routing(HeaderFirewall::outbound_settings(), firewall);
+    for (settings, agent) in parts.receive_agents.drain(..) {
+        agents = agents.receive(settings, agent);
+    }
+    for (settings, agent) in parts.routing_agents.drain(..) {
+        agents = agents.routing(settings, agent);
+    }
+    Ok(agents.build()?)
 }
 
 fn scheduler(core: &Core, parts: Parts) -> Scheduler {
@@ -156,6 +175,7 @@ struct CoreParts<'a> {
     tls: Tls,
     resolver: Arc<dyn Resolver>,
     spool: Arc<dyn Spool>,
+    pipeline: Agents,
     listeners: &'a [(Listener, SocketAddr)],
 }
 
@@ -165,21 +185,22 @@ struct Channels {
 }
 
 fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
-    let CoreParts { config, settle_policy, tls, resolver, spool, listeners } = given;
+    let CoreParts { config, settle_policy, tls, resolver, spool, pipeline, listeners } = given;
     let (submission, submitted) = mpsc::channel(SUBMISSION_CAPACITY);
     let (dispatcher, requests) = mpsc::channel(DISPATCHER_CAPACITY);
     let agents: HashMap<String, Arc<dyn DeliveryAgent>> =
         parts.agents.drain().map(|(name, (_, agent))| (name, agent)).collect();
     let core = Core {
-        identity: identity(&config, listeners, parts.private_addresses),
+        identity: RwLock::new(Arc::new(identity(&config, listeners, parts.private_addresses))),
         settle_policy,
         secrets: parts.secrets.take(),
         smart_hosts: Arc::new(SmartHosts::new(&config)),
-        config,
+        config: RwLock::new(Arc::new(config)),
         spool,
         clock: Arc::clone(&parts.clock),
         sinks: std::mem::take(&mut parts.sinks),
         agents,
+        pipeline,
         directory: parts.directory.take(),
         authentication: parts.authenticator.take().map(|users| Authentication::new(users, &tls)),
         resolver,

@@ -68,6 +68,37 @@ impl Certificate {
     }
 }
 
+/// Certificates of those whose signature under a peer's certificate counts.
+pub struct TrustedRoots(Vec<CertificateDer<'static>>);
+
+impl TrustedRoots {
+    /// Reads certificates from a PEM file.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Unreadable`] when the file cannot be read or holds none.
+    pub fn from_pem_file(path: &Path) -> Result<Self, TlsError> {
+        let unreadable = |error: &dyn fmt::Display| TlsError::Unreadable {
+            path: path.to_owned(),
+            error: error.to_string(),
+        };
+        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+            .map_err(|error| unreadable(&error))?
+            .collect::<Result<_, _>>()
+            .map_err(|error| unreadable(&error))?;
+        if certificates.is_empty() {
+            return Err(unreadable(&"no certificate stands in it"));
+        }
+        Ok(Self(certificates))
+    }
+}
+
+impl fmt::Debug for TrustedRoots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TrustedRoots").field(&self.0.len()).finish()
+    }
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate").field("origin", &self.origin).finish_non_exhaustive()

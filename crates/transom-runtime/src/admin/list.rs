@@ -150,7 +150,7 @@ impl Transport {
 
     /// The name of this server, as it stands in names of queues.
     pub(super) fn server(&self) -> &str {
-        self.core.config.server_name().as_str()
+        self.core.settle_policy.reporting_mta.as_str()
     }
 
     /// A question with cursors of this spool, whoever made it.

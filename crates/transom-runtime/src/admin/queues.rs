@@ -276,7 +276,8 @@ impl Transport {
         if self.core.redirects().contains_key(to) {
             return Err(refused("it is redirected itself"));
         }
-        let mut connectors = self.core.config.send_connectors().iter();
+        let config = self.core.config();
+        let mut connectors = config.send_connectors().iter();
         let named = connectors.any(|connector| connector.name == to.connector);
         let served = match to.kind {
             DeliveryType::DeliveryAgent => self.core.agents.contains_key(to.domain.as_str()),

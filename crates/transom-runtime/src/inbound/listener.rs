@@ -70,7 +70,7 @@ async fn admit(core: Arc<Core>, places: Arc<Places>, mut ends: Ends, mut stream:
     // Replies are small and waited for: Nagle's algorithm costs 40 ms each.
     drop(stream.set_nodelay(true));
     let mut unread = BytesMut::new();
-    if core.config.expects_proxy_header(ends.binding, ends.client.ip()) {
+    if core.config().expects_proxy_header(ends.binding, ends.client.ip()) {
         let front_end = ends.client;
         let heard = front_end::read_header(&mut stream, &mut unread);
         match core.stop.run_until_cancelled(heard).await {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use transom_connector::{
-    ReceiveConnector, ReceiveLimits, ReceiveProtocol, RecipientClass, ReplyProfile, Rights,
+    CheckedConfiguration, ReceiveConnector, ReceiveLimits, ReceiveProtocol, RecipientClass, ReplyProfile, Rights,
 };
 use transom_message::{ContentScan, Received, ScanLimits, TransferProtocol};
 use transom_queue::{
@@ -41,6 +41,8 @@ pub(super) enum Answer {
 /// The application's side of one session.
 pub(super) struct Reception {
     core: Arc<Core>,
+    /// In force when the session began, and for as long as it lasts.
+    config: Arc<CheckedConfiguration>,
     connector: ConnectorId,
     limits: ReceiveLimits,
     protocol: ReceiveProtocol,
@@ -85,9 +87,15 @@ struct Intake {
 }
 
 impl Reception {
-    pub(super) fn new(core: Arc<Core>, connector: &ReceiveConnector, ends: Ends) -> Self {
+    pub(super) fn new(
+        core: Arc<Core>,
+        config: &Arc<CheckedConfiguration>,
+        connector: &ReceiveConnector,
+        ends: Ends,
+    ) -> Self {
         Self {
-            name: core.config.receive_fqdn(connector).clone(),
+            config: Arc::clone(config),
+            name: config.receive_fqdn(connector).clone(),
             connector: connector.name.clone(),
             limits: connector.limits.clone(),
             protocol: connector.protocol,
@@ -110,7 +118,8 @@ impl Reception {
     /// connection is under TLS.
     pub(super) fn begin_anew(&mut self, connector: &ReceiveConnector, ends: Ends) {
         let tls = self.tls.take();
-        *self = Self { tls, ..Self::new(Arc::clone(&self.core), connector, ends) };
+        let (core, config) = (Arc::clone(&self.core), Arc::clone(&self.config));
+        *self = Self { tls, ..Self::new(core, &config, connector, ends) };
     }
 
     /// Whether the greeting has a date, where the words of the profile have one.
@@ -130,7 +139,7 @@ impl Reception {
 
     /// The session's connector. The configuration is the one that it was chosen from.
     fn connector(&self) -> Result<&ReceiveConnector, Reply> {
-        self.core.config.receive_connector(&self.connector).ok_or_else(local_error)
+        self.config.receive_connector(&self.connector).ok_or_else(local_error)
     }
 
     /// What the session may do, as who it is at this moment.
@@ -182,7 +191,7 @@ impl Reception {
     }
 
     fn check_sender(&self, path: &ReversePath) -> Result<(), Reply> {
-        let (config, connector) = (&self.core.config, self.connector()?);
+        let (config, connector) = (&self.config, self.connector()?);
         let may_send_as = config.sends_as(connector, self.principal.as_ref(), &[""; 0], path);
         config
             .accepts_sender(self.rights(connector), path, may_send_as)
@@ -190,7 +199,7 @@ impl Reception {
     }
 
     fn check_recipient(&self, path: &ForwardPath) -> Result<RecipientClass, Reply> {
-        let (config, connector) = (&self.core.config, self.connector()?);
+        let (config, connector) = (&self.config, self.connector()?);
         config
             .accepts_recipient(connector, self.rights(connector), path)
             .map_err(|refusal| refusal.reply(self.profile))

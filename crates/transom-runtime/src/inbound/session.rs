@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use transom_connector::{
-    ReceiveConnector, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile,
+    CheckedConfiguration, ReceiveConnector, ReceiveLimits, ReceiveProtocol, ReceiveTls, ReplyProfile,
 };
 use transom_smtp::Protocol;
 use transom_smtp::codec::XclientAttributes;
@@ -50,12 +50,13 @@ pub(super) async fn serve(
     if !core.spool.pressure().takes_connections() {
         return turn_away(&core, stream, &places::no_room()).await;
     }
-    let (connector, place) = match places.seat(&core.config, ends) {
+    let snapshot = core.config();
+    let (connector, place) = match places.seat(&snapshot, ends) {
         Ok(found) => found,
         Err(reply) => return turn_away(&core, stream, &reply).await,
     };
-    let config = server_config(&core, connector, ends.client);
-    let mut reception = Reception::new(Arc::clone(&core), connector, ends);
+    let config = server_config(&core, &snapshot, connector, ends.client);
+    let mut reception = Reception::new(Arc::clone(&core), &snapshot, connector, ends);
     let wire = |stream| Wire::new(stream, Arc::clone(&core.buffers), now, core.stop.clone());
     let (wire, channel) = if connector.tls == ReceiveTls::Implicit {
         // A stop does not wait for a handshake: nothing was promised yet.
@@ -80,8 +81,17 @@ pub(super) async fn serve(
     }
     session.set_client_address(ends.client.ip().to_canonical());
     let place = Some(place);
-    let mut driver =
-        Driver { core: Arc::clone(&core), places, place, ends, config, wire, session, reception };
+    let mut driver = Driver {
+        core: Arc::clone(&core),
+        snapshot: Arc::clone(&snapshot),
+        places,
+        place,
+        ends,
+        config,
+        wire,
+        session,
+        reception,
+    };
     let ended = driver.run().await;
     driver.reception.submit().await;
     match ended {
@@ -112,10 +122,11 @@ async fn turn_away(core: &Core, stream: TcpStream, reply: &Reply) {
 /// The connector's settings as the session's.
 fn server_config(
     core: &Core,
+    snapshot: &CheckedConfiguration,
     connector: &ReceiveConnector,
     client: SocketAddr,
 ) -> Arc<ServerConfig> {
-    let mut config = ServerConfig::new(core.config.receive_fqdn(connector).clone())
+    let mut config = ServerConfig::new(snapshot.receive_fqdn(connector).clone())
         .with_protocol(match connector.protocol {
             ReceiveProtocol::Lmtp => Protocol::Lmtp,
             _ => Protocol::Smtp,
@@ -177,6 +188,8 @@ fn session_limits(limits: &ReceiveLimits, client: SocketAddr) -> ServerLimits {
 
 struct Driver {
     core: Arc<Core>,
+    /// In force when the session began, and for as long as it lasts.
+    snapshot: Arc<CheckedConfiguration>,
     places: Arc<Places>,
     /// Frees itself with the session.
     place: Option<Place>,
@@ -278,20 +291,20 @@ impl Driver {
     /// XCLIENT: the session begins anew for another client, at the connector that serves it.
     async fn speak_for(&mut self, told: &XclientAttributes) -> io::Result<()> {
         self.reception.submit().await;
-        let core = Arc::clone(&self.core);
+        let (core, snapshot) = (Arc::clone(&self.core), Arc::clone(&self.snapshot));
         let client = front_end::client_told(told, self.ends.client);
         // The connection is one and not two, or XCLIENT would fail where a limit is just reached.
         self.place = None;
         let seat = client.ok_or_else(places::not_served).and_then(|client| {
             let ends = Ends { client, ..self.ends };
-            Ok((ends, self.places.seat(&core.config, ends)?))
+            Ok((ends, self.places.seat(&snapshot, ends)?))
         });
         let answered = match seat {
             Ok((ends, (connector, place))) => {
                 tracing::debug!(before = %self.ends.client, client = %ends.client, "XCLIENT");
                 (self.ends, self.place) = (ends, Some(place));
                 self.reception.begin_anew(connector, ends);
-                self.config = server_config(&core, connector, ends.client);
+                self.config = server_config(&core, &snapshot, connector, ends.client);
                 self.session.restart(Arc::clone(&self.config), None)
             }
             Err(reply) => self.session.respond(reply),

@@ -40,8 +40,9 @@ const SECRET_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A session with one of the next hop's hosts, or what that means for the recipients.
 pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, Outcome> {
-    let mut target = Target::of(next_hop, &core.config).map_err(|error| error.outcome())?;
-    let Some(connector) = core.config.send_connector(&next_hop.connector) else {
+    let config = core.config();
+    let mut target = Target::of(next_hop, &config).map_err(|error| error.outcome())?;
+    let Some(connector) = config.send_connector(&next_hop.connector) else {
         return Err(unreachable_host("the send connector is gone"));
     };
     let by_smart_host = next_hop.kind == DeliveryType::SmartHostConnectorDelivery;
@@ -56,7 +57,8 @@ pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, 
     // Other servers of ours are told no password that is for smart hosts.
     let credentials = if by_smart_host { credentials(core, connector).await? } else { None };
     let mut random = || fastrand::u64(..);
-    let plan = plan(core.resolver.as_ref(), &target, &core.identity, &mut random);
+    let identity = core.identity();
+    let plan = plan(core.resolver.as_ref(), &target, &identity, &mut random);
     let hosts = match tokio::time::timeout(DNS_TIMEOUT, plan).await {
         Ok(hosts) => hosts.map_err(|error| error.outcome())?,
         Err(_) => return Err(unresolved()),
@@ -128,7 +130,7 @@ async fn dial_address(
         _ => ClientTls::Never,
     };
     let dialing = Dialing {
-        helo: core.config.send_fqdn(connector).clone(),
+        helo: core.config().send_fqdn(connector).clone(),
         remote,
         address,
         source: source_address(connector, address),

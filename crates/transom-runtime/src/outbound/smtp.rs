@@ -28,7 +28,7 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
             let (kept, mut results) = attempt(&core, connection.take(), &dispatch, &at_hand).await;
             let full = kept.as_ref().is_some_and(|kept| is_full(&core, kept, &dispatch));
             connection = kept;
-            if let Some(connector) = core.config.send_connector(&dispatch.next_hop.connector) {
+            if let Some(connector) = core.config().send_connector(&dispatch.next_hop.connector) {
                 idle_timeout = connector.idle_timeout;
                 for result in &mut results {
                     let outcome = std::mem::replace(&mut result.outcome, Outcome::Transferred);
@@ -60,7 +60,8 @@ pub(super) async fn run(core: Arc<Core>, first: Dispatch) {
 
 /// Whether a connection takes no further message, by our number or by the peer's.
 fn is_full(core: &Core, connection: &Connection, dispatch: &Dispatch) -> bool {
-    let connector = core.config.send_connector(&dispatch.next_hop.connector);
+    let config = core.config();
+    let connector = config.send_connector(&dispatch.next_hop.connector);
     let most = connector.map_or(1, |connector| connector.messages_per_connection);
     !connection.is_ready() || (most > 0 && connection.messages >= most)
 }
