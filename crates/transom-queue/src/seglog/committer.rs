@@ -22,7 +22,7 @@ use super::reclaim::CopyScan;
 use super::reserve::{make_reserve, no_space};
 use super::segment::{DATA_START, SegmentHeader, segment_path};
 use super::shared::{Counters, Group, Shared};
-use super::spare::{Failed, cannot, use_spare, write_zeros};
+use super::spare::{Failed, cannot, use_spare};
 use super::stage::{Stage, Staged};
 use super::void::{GroupFrames, Trouble, Unsynced};
 use crate::io::{OpenMode, SpoolFile};
@@ -33,14 +33,6 @@ use crate::sync::{read_lock, write_lock};
 const UNSYNCED_OCTETS_MAX: u64 = 64 << 10;
 /// How long they stay unsynced otherwise.
 const UNSYNCED_MAX: Duration = Duration::from_secs(1);
-/// Zeros are written ahead up to the next multiple of this: seldom enough that fewer than one in
-/// a hundred small messages waits for them, and few enough that this wait is some 2 ms.
-const AHEAD_OCTETS: u64 = 1 << 20;
-/// Behind a batch of more than this, the journal's part in a sync is small, and zeros would cost
-/// as much as they save.
-const AHEAD_BATCH_MAX: u64 = 128 << 10;
-/// They are written only where this many times the size of a segment is free.
-const AHEAD_ROOM: u64 = 4;
 /// How often the room on the disk is asked for.
 const SPACE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -83,7 +75,7 @@ pub(super) struct Current {
     pub(super) synced: u64,
     /// Up to here its space has been written to: a sync of what comes there moves data alone, and
     /// keeps the file system's journal out of it.
-    written: u64,
+    pub(super) written: u64,
     /// How far it may grow.
     pub(super) limit: u64,
 }
@@ -288,7 +280,7 @@ impl Committer {
         self.unsynced.push(Unsynced { batch, groups });
         written.map_err(|error| self.trouble("write", error))?;
         self.current.end = end;
-        self.write_ahead(octets);
+        self.current.write_ahead(&self.shared, octets);
         let now = self.shared.io.elapsed();
         self.unsynced_since.get_or_insert(now);
         Counters::add(&self.shared.counters.batches, 1);
@@ -390,28 +382,6 @@ impl Committer {
         write_lock(&self.shared.index).segments.insert(header.segment, begun);
         self.current = next;
         Ok(())
-    }
-
-    /// Writes zeros behind a batch that went beyond what was written, for those that follow. They
-    /// come with the sync of this batch.
-    fn write_ahead(&mut self, batch_octets: u64) {
-        let current = &mut self.current;
-        if current.end <= current.written {
-            return;
-        }
-        current.written = current.end;
-        let roomy = self.shared.free() / AHEAD_ROOM > self.shared.options.segment_octets;
-        if batch_octets > AHEAD_BATCH_MAX || self.shared.level() > DiskLevel::Normal || !roomy {
-            return;
-        }
-        let next = (current.end / AHEAD_OCTETS).saturating_add(1).saturating_mul(AHEAD_OCTETS);
-        let end = next.min(current.limit);
-        let octets = end.saturating_sub(current.end);
-        // What cannot be written now is of no importance: nothing was put there yet.
-        if write_zeros(&*current.file, current.end, octets).is_ok() {
-            current.written = end.max(current.end);
-            Counters::add(&self.shared.counters.octets_ahead, octets);
-        }
     }
 
     fn ask_for_space(&mut self) {

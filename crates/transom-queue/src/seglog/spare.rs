@@ -1,6 +1,6 @@
-//! Files of old segments in which nothing counts any more: they become segments again, because a
-//! sync of what is written into space that has been written to moves data alone, and keeps the file
-//! system's journal out of it.
+//! Space that has been written to before: a sync of what is written into it moves data alone, and
+//! keeps the file system's journal out of it. New segments have some zeros ahead of them, and files
+//! of old segments in which nothing counts any more become segments again.
 //!
 //! A spare's name ends in `.free`, which no start reads. What it held never verifies in a new
 //! segment: every frame names its segment, and its checksums are seeded with it.
@@ -9,8 +9,11 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 
+use super::committer::Current;
 use super::segment::{SegmentHeader, segment_path};
+use super::shared::{Counters, Shared};
 use crate::io::{OpenMode, SpoolFile, SpoolIo};
+use crate::spool::DiskLevel;
 use crate::sync::lock;
 
 /// What failed, and how.
@@ -18,6 +21,15 @@ pub(super) type Failed = (String, io::Error);
 
 /// So many are kept in any case: the next segment is begun before the last one is free.
 const SPARES_MIN: u64 = 2;
+
+/// Zeros are written ahead up to the next multiple of this: seldom enough that fewer than one in
+/// a hundred small messages waits for them, and few enough that this wait is some 2 ms.
+const AHEAD_OCTETS: u64 = 1 << 20;
+/// Behind a batch of more than this, the journal's part in a sync is small, and zeros would cost
+/// as much as they save.
+const AHEAD_BATCH_MAX: u64 = 128 << 10;
+/// They are written only where this many times the size of a segment is free.
+const AHEAD_ROOM: u64 = 4;
 
 /// A file that is ready to become a segment.
 #[derive(Debug)]
@@ -81,6 +93,28 @@ pub(super) fn free_path(number: u32) -> String {
 /// Whether a name in `log/` is one of a spare.
 pub(super) fn is_spare(name: &str) -> bool {
     name.strip_suffix(".free").is_some()
+}
+
+impl Current {
+    /// Writes zeros behind a batch that went beyond what was written, for those that follow. They
+    /// come with the sync of this batch.
+    pub(super) fn write_ahead(&mut self, shared: &Shared, batch_octets: u64) {
+        if self.end <= self.written {
+            return;
+        }
+        self.written = self.end;
+        let roomy = shared.free() / AHEAD_ROOM > shared.options.segment_octets;
+        if batch_octets > AHEAD_BATCH_MAX || shared.level() > DiskLevel::Normal || !roomy {
+            return;
+        }
+        let next = (self.end / AHEAD_OCTETS).saturating_add(1).saturating_mul(AHEAD_OCTETS);
+        let octets = next.min(self.limit).saturating_sub(self.end);
+        // What cannot be written now is of no importance: nothing was put there yet.
+        if write_zeros(&*self.file, self.end, octets).is_ok() {
+            self.written = self.end.saturating_add(octets);
+            Counters::add(&shared.counters.octets_ahead, octets);
+        }
+    }
 }
 
 /// Writes zeros, with one call for each few MiB.
