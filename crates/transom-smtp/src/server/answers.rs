@@ -38,6 +38,10 @@ impl ServerSession {
                 return Turn::consumed(0);
             }
             Answer::Replies(replies) => return self.answered_each(&replies, out),
+            Answer::Last(reply) => {
+                self.say_times(&reply, self.replies_to(open), out);
+                return Turn::output(self.closed(Close::Application));
+            }
             Answer::Reply(reply) if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE => {
                 self.say_times(&reply, self.replies_to(open), out);
                 return Turn::output(self.closed(Close::Application));
@@ -50,9 +54,12 @@ impl ServerSession {
                 Open::Connect => {
                     return self.close(FixedReply::EarlyTalker, Close::EarlyTalker, out);
                 }
-                Open::Authenticate { .. }
+                Open::Auth
+                | Open::Authenticate { .. }
+                | Open::EndOfAuthentication
                 | Open::Hello { .. }
                 | Open::Data
+                | Open::StartTls
                 | Open::Xclient { .. } => {
                     return self.close(FixedReply::Pipelining, Close::Pipelining, out);
                 }
@@ -62,14 +69,26 @@ impl ServerSession {
         match reply {
             Some(reply) if matches!(open, Open::Authenticate { .. }) => {
                 let at_fault = reply.code().severity() == Severity::PermanentNegative;
-                return self.authentication_refused(reply, at_fault);
+                self.authentication_refused(reply, at_fault)
             }
-            Some(reply) if reply.code().severity() != open.positive() => {
+            Some(reply)
+                if open != Open::EndOfAuthentication
+                    && reply.code().severity() != open.positive() =>
+            {
                 self.refused(open, reply, out);
+                Turn::consumed(0)
             }
-            reply => self.granted(open, reply, out),
+            Some(reply) if open == Open::EndOfAuthentication => {
+                self.authentication_refused(reply, false)
+            }
+            None if open == Open::Auth => self.begin_exchange(out),
+            None if open == Open::EndOfAuthentication => self.authenticated(out),
+            None if open == Open::StartTls => self.begin_tls(out),
+            reply => {
+                self.granted(open, reply, out);
+                Turn::consumed(0)
+            }
         }
-        Turn::consumed(0)
     }
 
     fn refused(&mut self, open: Open, reply: Reply, out: &mut Vec<u8>) {
@@ -99,7 +118,14 @@ impl ServerSession {
                 let delay = self.tarpit(&reply);
                 return self.say_late(reply, delay, out);
             }
+            // It was not begun.
+            Open::Auth => self.authentication = None,
             Open::Authenticate { .. }
+            | Open::EndOfAuthentication
+            | Open::Help
+            | Open::Noop
+            | Open::Rset
+            | Open::StartTls
             | Open::Etrn
             | Open::Extension
             | Open::Hello { .. }
@@ -154,8 +180,16 @@ impl ServerSession {
             Open::Vrfy => usual(FixedReply::CannotVerify),
             // [Postfix XCLIENT] the greeting that follows is the reply.
             Open::Xclient { address } => return self.begin_anew(address, None),
-            // It is answered by a verdict, or refused.
-            Open::Authenticate { .. } => usual(FixedReply::AuthenticationUnavailable),
+            Open::Help => usual(self.help()),
+            Open::Noop => usual(FixedReply::Ok),
+            Open::Rset => {
+                self.forget_transaction();
+                usual(FixedReply::Reset)
+            }
+            // These are answered by a verdict, by a step of their own, or refused.
+            Open::Auth | Open::Authenticate { .. } | Open::EndOfAuthentication | Open::StartTls => {
+                usual(FixedReply::AuthenticationUnavailable)
+            }
         };
         self.say_times(&reply, self.replies_to(open), out);
     }

@@ -17,6 +17,10 @@ use crate::sasl::{
 pub(super) struct Authentication {
     exchange: Box<dyn ServerExchange>,
     failure: Option<Failure>,
+    /// What stood behind AUTH, until the exchange begins.
+    initial: Option<Secret>,
+    /// Who the client has shown to be, until the application has agreed.
+    shown: Option<Principal>,
 }
 
 #[derive(Debug)]
@@ -128,11 +132,31 @@ impl ServerSession {
         };
         let nothing = Channel::default();
         let channel = self.channel.as_deref().unwrap_or(&nothing);
-        let mut exchange = found.begin(&ServerContext::new(channel, &offered));
-        let step = exchange.respond(initial.as_ref().map(Secret::expose));
-        self.authentication = Some(Box::new(Authentication { exchange, failure: None }));
+        let exchange = found.begin(&ServerContext::new(channel, &offered));
+        let authentication = Authentication { exchange, failure: None, initial, shown: None };
+        self.authentication = Some(Box::new(authentication));
+        if self.config.ask_all {
+            return self.ask(Open::Auth, Event::Auth { mechanism: mechanism.to_owned() });
+        }
+        self.begin_exchange(out)
+    }
+
+    /// The application has nothing against AUTH.
+    pub(super) fn begin_exchange<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
+        let Some(authentication) = &mut self.authentication else { return Turn::consumed(0) };
+        let initial = authentication.initial.take();
+        let step = authentication.exchange.respond(initial.as_ref().map(Secret::expose));
         self.state = State::Authenticating;
         self.exchange_step(step, out)
+    }
+
+    /// The application has nothing against who the client is.
+    pub(super) fn authenticated<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
+        let shown = self.authentication.as_mut().and_then(|shown| shown.shown.take());
+        self.cancel_authentication();
+        self.principal = shown;
+        self.say_fixed(FixedReply::Authenticated, out);
+        Turn::output(Output::Notice(Notice::Authenticated))
     }
 
     fn auth_refusal(&self) -> Option<FixedReply> {
@@ -205,10 +229,14 @@ impl ServerSession {
                 self.ask(Open::Authenticate { verifier }, Event::Authenticate(question))
             }
             ServerStep::Granted(principal) => {
-                self.cancel_authentication();
-                self.principal = Some(principal);
-                self.say_fixed(FixedReply::Authenticated, out);
-                Turn::output(Output::Notice(Notice::Authenticated))
+                if let Some(authentication) = &mut self.authentication {
+                    authentication.shown = Some(principal.clone());
+                }
+                if self.config.ask_all {
+                    let event = Event::EndOfAuthentication { principal };
+                    return self.ask(Open::EndOfAuthentication, event);
+                }
+                self.authenticated(out)
             }
             ServerStep::Denied => {
                 self.authentication_refused(self.fixed(FixedReply::CredentialsInvalid), true)

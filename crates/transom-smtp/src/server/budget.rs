@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use transom_types::{Reply, Severity};
 
-use super::{Close, FixedReply, LateReply, Output, ServerSession, State, Turn};
+use super::{Close, Event, FixedReply, LateReply, Open, Output, ServerSession, State, Turn};
 
 impl ServerSession {
     /// A command that moves no mail.
@@ -14,6 +14,23 @@ impl ServerSession {
         }
         self.say_fixed(reply, out);
         Turn::consumed(0)
+    }
+
+    /// The same where the application may want to hear of it.
+    pub(super) fn chatter_asked<'i>(
+        &mut self,
+        open: Open,
+        event: Event,
+        reply: FixedReply,
+        out: &mut Vec<u8>,
+    ) -> Turn<'i> {
+        if !self.config.ask_all {
+            return self.chatter(reply, out);
+        }
+        match self.junk(out) {
+            Some(turn) => turn,
+            None => self.ask(open, event),
+        }
     }
 
     pub(super) fn out_of_order<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {

@@ -145,8 +145,8 @@ impl ServerSession {
             }
             Command::Xclient { attributes } => self.xclient(attributes, out),
             Command::Xforward { attributes } => self.xforward(attributes, out),
-            Command::Help { .. } => self.chatter(self.help(), out),
-            Command::Noop => self.chatter(FixedReply::Ok, out),
+            Command::Help { .. } => self.chatter_asked(Open::Help, Event::Help, self.help(), out),
+            Command::Noop => self.chatter_asked(Open::Noop, Event::Noop, FixedReply::Ok, out),
         }
     }
 
@@ -259,7 +259,7 @@ impl ServerSession {
         self.skipped_chunk = Some(SkippedChunk { left: octets, reply, times });
     }
 
-    fn help(&self) -> FixedReply {
+    pub(super) fn help(&self) -> FixedReply {
         match self.config.protocol {
             Protocol::Smtp => FixedReply::Help,
             Protocol::Lmtp => FixedReply::HelpLmtp,
@@ -279,14 +279,21 @@ impl ServerSession {
         if let Some(turn) = self.junk(out) {
             return turn;
         }
+        if self.config.ask_all {
+            return self.ask(Open::Rset, Event::Rset);
+        }
+        self.forget_transaction();
+        self.say_fixed(FixedReply::Reset, out);
+        Turn::consumed(0)
+    }
+
+    /// [RFC 5321 §4.1.1.5-a, §4.1.1.5-b, §4.1.1.5-c] all is forgotten, 250 is said, and the session
+    /// goes on.
+    pub(super) fn forget_transaction(&mut self) {
         self.aftermath = 0;
-        // [RFC 5321 §4.1.1.5-a, §4.1.1.5-b, §4.1.1.5-c] all is forgotten, 250 is said, and the
-        // session goes on.
         if matches!(self.state, State::Envelope | State::Chunks) {
             self.drop_transaction();
         }
-        self.say_fixed(FixedReply::Reset, out);
-        Turn::consumed(0)
     }
 
     fn starttls<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
@@ -297,14 +304,19 @@ impl ServerSession {
             return self.error(FixedReply::NotImplemented, out);
         }
         match self.state {
-            State::Identified if self.esmtp => {
-                self.say_fixed(FixedReply::TlsReady, out);
-                self.state = State::StartingTls;
-                Turn::output(Output::StartTls)
+            State::Identified if self.esmtp && self.config.ask_all => {
+                self.ask(Open::StartTls, Event::StartTls)
             }
+            State::Identified if self.esmtp => self.begin_tls(out),
             State::Envelope | State::Chunks => self.error(FixedReply::InTransaction, out),
             _ => self.error(FixedReply::SendHello, out),
         }
+    }
+
+    pub(super) fn begin_tls<'i>(&mut self, out: &mut Vec<u8>) -> Turn<'i> {
+        self.say_fixed(FixedReply::TlsReady, out);
+        self.state = State::StartingTls;
+        Turn::output(Output::StartTls)
     }
 
     // [RFC 3207 §4.1-a, §6-a] nothing moves mail before TLS where it is demanded.

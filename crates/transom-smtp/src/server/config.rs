@@ -38,6 +38,9 @@ pub struct ServerConfig {
     pub require_tls: bool,
     /// Limits of size, number and time.
     pub limits: ServerLimits,
+    /// Whether the application is asked about every step, also about STARTTLS, AUTH, HELP, NOOP and
+    /// RSET, which are the session's own otherwise (no).
+    pub ask_all: bool,
     /// What becomes of line ends other than CRLF ([`BareNewline::Reject`]).
     pub bare_newline: BareNewline,
 }
@@ -57,8 +60,15 @@ impl ServerConfig {
             // [RFC 3207 §4-a] a server on the Internet demands no TLS.
             require_tls: false,
             limits: ServerLimits::default(),
+            ask_all: false,
             bare_newline: BareNewline::default(),
         }
+    }
+
+    /// Asks the application about every step.
+    #[must_use]
+    pub fn with_ask_all(self, ask_all: bool) -> Self {
+        Self { ask_all, ..self }
     }
 
     /// Sets the text behind the name in the greeting.

@@ -199,6 +199,28 @@ impl ServerSession {
         Ok(())
     }
 
+    /// Answers the open event with a 4yz or 5yz reply, which is the last of the session.
+    ///
+    /// # Errors
+    ///
+    /// Where no event is open, or the reply is no refusal.
+    pub fn respond_and_close(&mut self, reply: Reply) -> Result<(), ApiMisuse> {
+        let Some(open) = self.open.filter(|_| self.answer.is_none()) else {
+            return Err(ApiMisuse::NoOpenEvent);
+        };
+        if reply.code().is_positive() || !open.takes(&reply) {
+            return Err(ApiMisuse::WrongSeverity { code: reply.code(), command: open.name() });
+        }
+        self.answer = Some(Answer::Last(reply));
+        Ok(())
+    }
+
+    /// Goes on with these settings: what a client may do changes with who it has shown to be. Time
+    /// that runs already, and an exchange under way, are not touched.
+    pub fn set_config(&mut self, config: Arc<ServerConfig>) {
+        self.config = config;
+    }
+
     /// Answers [`Event::EndOfData`] under LMTP with one reply for each accepted recipient, in the
     /// order of their RCPT. A 421 among them closes the session behind the last.
     /// [`respond`](Self::respond) and [`accept`](Self::accept) answer all of them alike.

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use transom_types::{ForwardPath, MailParameters, RcptParameters, ReplyCode, ReversePath};
+use transom_types::{
+    ForwardPath, MailParameters, Principal, RcptParameters, ReplyCode, ReversePath,
+};
 
 use crate::codec::{Argument, HelloName, Verb, XclientAttributes, XforwardAttributes};
 use crate::sasl::Question;
@@ -56,6 +58,12 @@ pub enum Output<'i> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// AUTH begins, where [`ServerConfig::ask_all`](super::ServerConfig::ask_all) says so: nothing
+    /// is proved yet. Default answer: the exchange goes on.
+    Auth {
+        /// The mechanism, as the client wrote it.
+        mechanism: String,
+    },
     /// AUTH: only the application knows the users. It answers with
     /// [`authenticate`](super::ServerSession::authenticate), or refuses with a 4yz or 5yz reply;
     /// there is no default answer. Whether the client is who it says shows only in the end, by
@@ -74,6 +82,13 @@ pub enum Event {
     EndOfData {
         /// Length of the content after unstuffing.
         octets: u64,
+    },
+    /// The client has shown who it is, where
+    /// [`ServerConfig::ask_all`](super::ServerConfig::ask_all) says so. Default answer: 235 2.7.0;
+    /// with a refusal it is nobody, and may try again.
+    EndOfAuthentication {
+        /// Who.
+        principal: Principal,
     },
     /// ETRN (RFC 1985): the client asks for what is queued for it. Default answer: 250 2.0.0; a
     /// reply that RFC 1985 has for its case is better.
@@ -103,6 +118,9 @@ pub enum Event {
         /// Whether this is EHLO, or LHLO.
         esmtp: bool,
     },
+    /// HELP, where [`ServerConfig::ask_all`](super::ServerConfig::ask_all) says so. Default answer:
+    /// 214.
+    Help,
     /// MAIL: a transaction begins. Default answer: 250 2.1.0.
     Mail {
         /// `RFC5321.MailFrom`.
@@ -110,6 +128,9 @@ pub enum Event {
         /// What stood behind it, already checked against the extensions and the size limit.
         parameters: MailParameters,
     },
+    /// NOOP, where [`ServerConfig::ask_all`](super::ServerConfig::ask_all) says so. Default answer:
+    /// 250.
+    Noop,
     /// RCPT: one more recipient. Default answer: 250 2.1.5.
     Rcpt {
         /// `RFC5321.RcptTo`.
@@ -117,6 +138,12 @@ pub enum Event {
         /// What stood behind it, already checked against the extensions.
         parameters: RcptParameters,
     },
+    /// RSET, where [`ServerConfig::ask_all`](super::ServerConfig::ask_all) says so. Default answer:
+    /// 250, and [`Notice::Reset`] where there was a transaction. A refusal leaves all as it was.
+    Rset,
+    /// STARTTLS, where [`ServerConfig::ask_all`](super::ServerConfig::ask_all) says so. Default
+    /// answer: 220, and [`Output::StartTls`].
+    StartTls,
     /// VRFY. Default answer: 252, which says nothing about the mailbox.
     Vrfy {
         /// What was asked for.
@@ -158,7 +185,7 @@ pub enum Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Close {
-    /// The application answered 421.
+    /// The application answered 421, or with its last word.
     Application,
     /// Bare CR, bare LF or NUL in the content, under [`BareNewline::Reject`].
     ///

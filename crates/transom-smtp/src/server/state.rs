@@ -44,14 +44,22 @@ pub(super) enum State {
 /// The open event, without what was handed to the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Open {
+    /// AUTH; what stood behind it waits in the session.
+    Auth,
     /// A question of an exchange, for a verifier or for a verdict.
     Authenticate {
         verifier: bool,
     },
     Connect,
+    /// The client has shown who it is; the name waits in the session.
+    EndOfAuthentication,
     Hello {
         esmtp: bool,
     },
+    Help,
+    Noop,
+    Rset,
+    StartTls,
     Etrn,
     Expn,
     Extension,
@@ -77,7 +85,11 @@ pub(super) enum Open {
 impl Open {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Authenticate { .. } => "AUTH",
+            Self::Auth | Self::Authenticate { .. } | Self::EndOfAuthentication => "AUTH",
+            Self::Help => "HELP",
+            Self::Noop => "NOOP",
+            Self::Rset => "RSET",
+            Self::StartTls => "STARTTLS",
             Self::Connect => "the connection",
             Self::Etrn => "ETRN",
             Self::Expn => "EXPN",
@@ -98,8 +110,17 @@ impl Open {
     pub(super) fn takes(self, reply: &Reply) -> bool {
         match reply.code().severity() {
             Severity::TransientNegative | Severity::PermanentNegative => true,
-            // Nobody is authenticated by a mere reply.
-            severity => !matches!(self, Self::Authenticate { .. }) && severity == self.positive(),
+            // Nobody is authenticated, and nothing encrypted, by a mere reply.
+            severity => {
+                let is_mere = matches!(
+                    self,
+                    Self::Auth
+                        | Self::Authenticate { .. }
+                        | Self::EndOfAuthentication
+                        | Self::StartTls
+                );
+                !is_mere && severity == self.positive()
+            }
         }
     }
 
@@ -116,6 +137,8 @@ impl Open {
 pub(super) enum Answer {
     Default,
     Reply(Reply),
+    /// This, and the session is over.
+    Last(Reply),
     /// One for each recipient.
     Replies(Vec<Reply>),
     Restart(Box<Restart>),
