@@ -8,7 +8,7 @@ use transom_types::{
 };
 
 use crate::message::{Accepted, Intent, MessageState, RecipientState};
-use crate::spool::{AdminVerb, EditList, Fork, Settled, StoreError};
+use crate::spool::{AdminVerb, Decide, EditList, Fork, MessageCopy, Settled, StoreError};
 
 const NO_SUCH_RECIPIENT: StoreError =
     StoreError::Unreachable("an operation names a recipient that the message has not got");
@@ -80,6 +80,41 @@ impl MessageState {
         self.edits = edits;
     }
 
+    /// Recipients end, and copies begin: what they are and how they stand. The body has so many
+    /// octets.
+    pub(crate) fn decide(
+        &mut self,
+        accepted: &Accepted,
+        octets: u64,
+        decide: &Decide,
+    ) -> Result<Vec<(Accepted, Self)>, StoreError> {
+        for ended in &decide.ended {
+            let is_open = self.recipient_mut(ended.recipient)?.is_open();
+            if !is_open || !ended.outcome.is_terminal() {
+                return Err(StoreError::Unreachable("a decision ends who is not open, or not"));
+            }
+        }
+        self.settle(&decide.ended, false)?;
+        self.decided = Some(decide.decided.clone());
+        let copy = |copy: &MessageCopy| {
+            copy.edits.check(octets)?;
+            if copy.envelope.recipients.is_empty() {
+                return Err(StoreError::Unreachable("a copy without recipients"));
+            }
+            let envelope = copy.envelope.clone();
+            let copied = Accepted { parent: Some(decide.id), envelope, ..accepted.clone() };
+            let state = Self {
+                suspended: self.suspended.clone().or_else(|| copy.suspended.clone()),
+                delay_notified: self.delay_notified,
+                edits: copy.edits.clone(),
+                decided: Some(copy.decided.clone()),
+                ..Self::new(&copied)
+            };
+            Ok((copied, state))
+        };
+        decide.copies.iter().map(copy).collect()
+    }
+
     /// Recipients leave for a copy of the message: what the copy is and how it stands.
     pub(crate) fn fork(
         &mut self,
@@ -104,6 +139,7 @@ impl MessageState {
             suspended: self.suspended.clone(),
             delay_notified: self.delay_notified,
             edits: self.edits.clone(),
+            decided: self.decided.clone(),
         };
         let envelope = Envelope { recipients, ..accepted.envelope.clone() };
         let copy = Accepted { parent: Some(id), envelope, ..accepted.clone() };

@@ -155,7 +155,7 @@ pub mod view;
 pub use dir_io::DirIo;
 pub use memory::{MemoryOptions, MemorySpool};
 pub use message::{
-    Accepted, ContentFacts, Ingress, IngressKind, Intent, MessageState, RecipientState,
+    Accepted, ContentFacts, Decided, Ingress, IngressKind, Intent, MessageState, RecipientState,
 };
 pub use retry::RetryProfile;
 pub use scheduler::{
@@ -169,7 +169,8 @@ pub use settle::{
     SettleInput, SettlePolicy, Settlement, Suppression, recover, settle,
 };
 pub use spool::{
-    Accept, AdminVerb, Committed, Content, DiskLevel, Durability, Edit, EditError, EditList, Fork,
-    Ingest, Ingested, LatencyLevel, LoadedMessage, Note, Op, POISON_ACTOR, Pressure,
-    RecoveryReport, Settled, Spool, SpoolHealth, StoreError, StoredMessage, Work, WorkStage,
+    Accept, AdminVerb, Committed, Content, Decide, DiskLevel, Durability, Edit, EditError,
+    EditList, Fork, Ingest, Ingested, LatencyLevel, LoadedMessage, MessageCopy, Note, Op,
+    POISON_ACTOR, Pressure, RecoveryReport, Settled, Spool, SpoolHealth, StoreError, StoredMessage,
+    Work, WorkStage,
 };

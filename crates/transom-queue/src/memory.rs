@@ -12,8 +12,9 @@ use transom_types::InternalMessageId;
 use crate::message::{Accepted, MessageState};
 use crate::seglog::random_number;
 use crate::spool::{
-    Accept, Committed, Content, DiskLevel, Durability, Fork, Ingest, Ingested, IngestedBody,
-    LoadedMessage, Note, Op, RecoveryReport, Spool, SpoolHealth, StoreError, StoredMessage,
+    Accept, Committed, Content, Decide, DiskLevel, Durability, Fork, Ingest, Ingested,
+    IngestedBody, LoadedMessage, Note, Op, RecoveryReport, Spool, SpoolHealth, StoreError,
+    StoredMessage,
 };
 
 /// A store that keeps everything in memory and forgets it when it is dropped.
@@ -267,6 +268,7 @@ impl Change<'_> {
         match op {
             Op::Accept(accept) => self.accept(*accept),
             Op::Categorize { id, forks } => self.categorize(id, &forks),
+            Op::Decide(decide) => self.decide(&decide),
             Op::Intent { id, intent } => {
                 let mut entry = self.entry(id)?;
                 entry.state.begin_attempt(intent);
@@ -317,17 +319,32 @@ impl Change<'_> {
     fn categorize(&mut self, id: InternalMessageId, forks: &[Fork]) -> Result<(), StoreError> {
         let mut parent = self.entry(id)?;
         for fork in forks {
-            let (message, state) = parent.state.fork(id, &parent.message, fork)?;
-            let copy = self.spool.next_id();
-            if state.suspended.is_some() {
-                self.committed.suspended.push(copy);
-            }
-            let entry = Entry { message: Arc::new(message), state, ..parent.clone() };
-            self.put(copy, entry);
-            self.committed.forks.push(copy);
+            let copy = parent.state.fork(id, &parent.message, fork)?;
+            self.put_copy(&parent, copy);
         }
         self.put(id, parent);
         Ok(())
+    }
+
+    fn decide(&mut self, decide: &Decide) -> Result<(), StoreError> {
+        let mut parent = self.entry(decide.id)?;
+        let octets = u64::try_from(parent.body.len()).unwrap_or(u64::MAX);
+        let message = Arc::clone(&parent.message);
+        for copy in parent.state.decide(&message, octets, decide)? {
+            self.put_copy(&parent, copy);
+        }
+        self.put(decide.id, parent);
+        Ok(())
+    }
+
+    fn put_copy(&mut self, parent: &Entry, (message, state): (Accepted, MessageState)) {
+        let copy = self.spool.next_id();
+        if state.suspended.is_some() {
+            self.committed.suspended.push(copy);
+        }
+        let entry = Entry { message: Arc::new(message), state, ..parent.clone() };
+        self.put(copy, entry);
+        self.committed.forks.push(copy);
     }
 
     /// The message as the operations before have left it.

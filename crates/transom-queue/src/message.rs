@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use transom_types::{Envelope, InternalMessageId, NetworkMessageId, Outcome, SessionId};
+use transom_types::{
+    ConnectorId, Envelope, InternalMessageId, NetworkMessageId, Outcome, SessionId,
+};
 
 pub use transom_message::ContentFacts;
 
@@ -74,6 +76,19 @@ pub struct MessageState {
     pub delay_notified: bool,
     /// What is different in the content from what was taken in.
     pub edits: EditList,
+    /// What the categorizer decided for good; none until then.
+    pub decided: Option<Decided>,
+}
+
+/// A message is resolved, and agents have seen it: whenever it is routed again, neither happens
+/// once more, and what agents said of its way still holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "what a next hop is chosen by, beside the envelope")]
+pub struct Decided {
+    /// The send connector that an agent chose.
+    pub route: Option<ConnectorId>,
+    /// Whether an agent demands TLS.
+    pub require_tls: bool,
 }
 
 /// What has become of one recipient.

@@ -22,6 +22,12 @@ pub enum Outcome {
     InDoubt(Status),
     /// Became other recipients in other messages (bifurcation).
     Transferred,
+    /// It is a group: its members took its place in other messages, or failed by themselves.
+    Expanded,
+    /// Another address took its place in another message, or failed by itself.
+    Redirected,
+    /// All that it leads to has the message by other recipients.
+    Duplicate,
     /// Taken out of the queue by a named actor.
     Removed(Status),
 }
@@ -41,7 +47,7 @@ impl Outcome {
             | Self::Failed(s)
             | Self::InDoubt(s)
             | Self::Removed(s) => Some(s),
-            Self::Transferred => None,
+            Self::Transferred | Self::Expanded | Self::Redirected | Self::Duplicate => None,
         }
     }
 
@@ -54,6 +60,9 @@ impl Outcome {
             Self::Failed(_) => "failed",
             Self::InDoubt(_) => "in doubt",
             Self::Transferred => "transferred",
+            Self::Expanded => "expanded",
+            Self::Redirected => "redirected",
+            Self::Duplicate => "duplicate",
             Self::Removed(_) => "removed",
         }
     }

@@ -16,7 +16,7 @@ use super::outcome::{is_terminal, put_outcome, read_address, read_outcome};
 use super::parameters::{
     parse, put_later_parameters, put_printed, read_extension, read_later_parameters,
 };
-use super::state::{put_intent, read_intent};
+use super::state::{put_decided, put_intent, read_decided, read_intent};
 use crate::message::{Accepted, ContentFacts, Ingress, IngressKind, MessageState, RecipientState};
 use crate::spool::StoreError;
 
@@ -45,6 +45,7 @@ const SUSPENDED: u8 = 22;
 const DELAY_NOTIFIED: u8 = 23;
 const LATER_PARAMETERS: u8 = 24;
 const EDITS: u8 = 25;
+const DECIDED: u8 = 26;
 
 /// Within a recipient.
 mod recipient {
@@ -138,6 +139,9 @@ pub(super) fn put_accept(
         put_flag(out, DELAY_NOTIFIED, state.delay_notified);
         if !state.edits.is_empty() {
             put_field(out, EDITS, |out| put_edits(out, &state.edits));
+        }
+        if let Some(decided) = &state.decided {
+            put_field(out, DECIDED, |out| put_decided(out, decided));
         }
     }
     Ok(())
@@ -296,6 +300,7 @@ pub(super) fn read_accept(record: &[u8]) -> Result<AcceptRecord, Malformed> {
             SUSPENDED => read.state.suspended = Some(field.string()?),
             DELAY_NOTIFIED => read.state.delay_notified = true,
             EDITS => read.state.edits = read_edits(field.fields())?,
+            DECIDED => read.state.decided = Some(read_decided(field.fields())?),
             LATER_PARAMETERS => {
                 let parameters = &mut read.accepted.envelope.parameters;
                 read_later_parameters(parameters, field.fields())?;

@@ -12,11 +12,11 @@ use super::edits::put_edits;
 use super::frame::RecordType;
 use super::notes::put_note;
 use super::shared::{Group, Shared};
-use super::state::{put_admin, put_categorized, put_intent, put_settle};
+use super::state::{put_admin, put_categorized, put_decision, put_intent, put_settle};
 use crate::message::IngressKind;
 use crate::spool::{
-    Accept, AdminVerb, BlobClaim, Committed, Durability, EditList, Fork, Ingested, IngestedBody,
-    Note, Op, StoreError,
+    Accept, AdminVerb, BlobClaim, Committed, Decide, Durability, EditList, Fork, Ingested,
+    IngestedBody, Note, Op, StoreError,
 };
 
 /// One operation, encoded.
@@ -32,6 +32,8 @@ pub(super) enum Effect {
     /// The forks, each with its id. Their Accepts are made by the committer, because they hold
     /// what all records before made of the parent.
     Categorize(Vec<(u64, Fork)>),
+    /// The ids of the copies. Their Accepts are made by the committer, as those of forks.
+    Decide(Box<Decide>, Vec<u64>),
     Intent,
     /// Places, and whether they end.
     Settle(Vec<(u32, bool)>),
@@ -45,6 +47,7 @@ impl fmt::Debug for Effect {
         f.write_str(match self {
             Self::Accept(..) => "Accept",
             Self::Categorize(_) => "Categorize",
+            Self::Decide(..) => "Decide",
             Self::Intent => "Intent",
             Self::Settle(_) => "Settle",
             Self::Admin(_) => "Admin",
@@ -80,6 +83,14 @@ fn encode_op(shared: &Shared, op: Op) -> Result<EncodedOp, StoreError> {
     match op {
         Op::Accept(accept) => encode_accept(*accept),
         Op::Categorize { id, forks } => encode_categorize(shared, id, forks),
+        Op::Decide(decide) => {
+            let ids = decide.copies.iter().map(|_| shared.next_id().map(|id| id.0));
+            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            let frame = Encoded::new(RecordType::Categorized, decide.id.0, None, |out| {
+                put_decision(out, &decide.decided, &decide.ended)
+            })?;
+            Ok(EncodedOp { frame, effect: Effect::Decide(decide, ids) })
+        }
         Op::Intent { id, intent } => {
             let frame = Encoded::new(RecordType::Intent, id.0, None, |out| {
                 put_intent(out, &intent);

@@ -23,6 +23,9 @@ const FAILED: u64 = 4;
 const IN_DOUBT: u64 = 5;
 const TRANSFERRED: u64 = 6;
 const REMOVED: u64 = 7;
+const EXPANDED: u64 = 8;
+const REDIRECTED: u64 = 9;
+const DUPLICATE: u64 = 10;
 
 /// The stages in the order of their numbers, which are part of the format.
 const STAGES: [AttemptStage; 14] = [
@@ -52,6 +55,9 @@ pub(super) fn put_outcome(out: &mut Vec<u8>, outcome: &Outcome) -> Result<(), St
         Outcome::InDoubt(_) => IN_DOUBT,
         Outcome::Transferred => TRANSFERRED,
         Outcome::Removed(_) => REMOVED,
+        Outcome::Expanded => EXPANDED,
+        Outcome::Redirected => REDIRECTED,
+        Outcome::Duplicate => DUPLICATE,
         _ => return Err(StoreError::Unreachable("an outcome that the log has no number for")),
     };
     put_number(out, KIND, kind);
@@ -110,8 +116,12 @@ pub(super) fn read_outcome(mut fields: Fields<'_>) -> Result<Outcome, Malformed>
             _ => {}
         }
     }
-    if kind == Some(TRANSFERRED) {
-        return Ok(Outcome::Transferred);
+    match kind {
+        Some(TRANSFERRED) => return Ok(Outcome::Transferred),
+        Some(EXPANDED) => return Ok(Outcome::Expanded),
+        Some(REDIRECTED) => return Ok(Outcome::Redirected),
+        Some(DUPLICATE) => return Ok(Outcome::Duplicate),
+        _ => {}
     }
     let (Some(kind), Some(code), Some(reply_code), Some(stage)) = (kind, code, reply_code, stage)
     else {

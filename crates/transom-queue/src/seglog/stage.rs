@@ -11,7 +11,8 @@ use super::frame::{Lsn, RecordType};
 use super::index::{Changes, Entry, Index, SharedPlace};
 use super::reader::{DiskFrames, FrameBody, Frames, ReadError, Rebuilt, rebuild};
 use super::shared::Shared;
-use crate::spool::{AdminVerb, BlobClaim, Committed, EditList, Fork, Note, StoreError};
+use crate::message::{Accepted, MessageState};
+use crate::spool::{AdminVerb, BlobClaim, Committed, Decide, EditList, Fork, Note, StoreError};
 use crate::sync::read_lock;
 
 const FOREIGN_BODY: StoreError =
@@ -76,6 +77,7 @@ impl<'s> Stage<'s> {
                 self.messages = self.messages.saturating_add(1);
             }
             Effect::Categorize(forks) => self.categorize(frame, forks, staged)?,
+            Effect::Decide(decide, ids) => self.decide(frame, &decide, &ids, staged)?,
             Effect::Intent => self.change(frame, staged, |_| Ok(()))?,
             Effect::Settle(recipients) => self.change(frame, staged, |entry| {
                 if !recipients.iter().all(|(place, _)| entry.has(*place)) {
@@ -188,19 +190,50 @@ impl<'s> Stage<'s> {
         let mut state = accept.state.clone();
         let mut copies = Vec::with_capacity(forks.len());
         for (id, fork) in forks {
-            let (accepted, state) = state.fork(parent, &accept.accepted, &fork)?;
-            copies.push((id, accepted, state, fork.recipients));
+            let copy = state.fork(parent, &accept.accepted, &fork)?;
+            copies.push((id, copy, fork.recipients));
         }
-        let taken = copies.iter().flat_map(|copy| copy.3.iter().copied());
+        let taken = copies.iter().flat_map(|copy| copy.2.iter().copied());
         let taken: Vec<u32> = taken.collect();
+        self.copies(frame, &accept, &taken, copies, staged)
+    }
+
+    fn decide(
+        &mut self,
+        frame: Encoded,
+        decide: &Decide,
+        ids: &[u64],
+        staged: &mut Staged,
+    ) -> Result<(), StoreError> {
+        let entry = self.entry(frame.id).ok_or(StoreError::NotFound(decide.id))?;
+        let rebuilt = self.rebuild(frame.id, &entry);
+        let Rebuilt { accept, .. } = rebuilt.map_err(|error| store_error(decide.id, error))?;
+        let mut state = accept.state.clone();
+        let made = state.decide(&accept.accepted, accept.body.octets, decide)?;
+        // Each copy tells who has ended, in case the message's own record of it is lost.
+        let ended: Vec<u32> = decide.ended.iter().map(|ended| ended.recipient).collect();
+        let copies = ids.iter().zip(made).map(|(id, copy)| (*id, copy, ended.clone())).collect();
+        self.copies(frame, &accept, &ended, copies, staged)
+    }
+
+    /// Recipients are not open any more in a message, and copies of it begin: each with its id and
+    /// with the recipients whose place it takes.
+    fn copies(
+        &mut self,
+        frame: Encoded,
+        accept: &AcceptRecord,
+        taken: &[u32],
+        copies: Vec<(u64, (Accepted, MessageState), Vec<u32>)>,
+        staged: &mut Staged,
+    ) -> Result<(), StoreError> {
         self.change(frame, staged, |entry| {
-            for place in &taken {
+            for place in taken {
                 entry.close(*place);
             }
             Ok(())
         })?;
         let place = if accept.body.place == Place::Blob { Place::Blob } else { Place::Elsewhere };
-        for (id, accepted, state, taken) in copies {
+        for (id, (accepted, state), taken) in copies {
             if state.suspended.is_some() {
                 staged.committed.suspended.push(InternalMessageId(id));
             }

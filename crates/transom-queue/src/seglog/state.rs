@@ -1,6 +1,6 @@
 //! The records that change a message: Intent, Outcome, Admin, Categorized.
 
-use transom_types::Outcome;
+use transom_types::{ConnectorId, Outcome};
 
 use super::edits::read_edits;
 use super::fields::{
@@ -8,7 +8,7 @@ use super::fields::{
 };
 use super::frame::RecordType;
 use super::outcome::{is_terminal, put_outcome, read_outcome};
-use crate::message::{Intent, MessageState};
+use crate::message::{Decided, Intent, MessageState};
 use crate::spool::{AdminVerb, Settled, StoreError};
 
 const INTENT_RECIPIENTS: u8 = 1;
@@ -30,6 +30,12 @@ const ADMIN_VERB: u8 = 1;
 const ADMIN_ACTOR: u8 = 2;
 
 const FORK: u8 = 1;
+const DECIDED: u8 = 2;
+const ENDED: u8 = 3;
+
+const DECIDED_ROUTE: u8 = 1;
+const DECIDED_REQUIRE_TLS: u8 = 2;
+
 const FORK_ID: u8 = 1;
 const FORK_RECIPIENTS: u8 = 2;
 
@@ -169,11 +175,44 @@ pub(super) fn put_categorized<'f>(
     }
 }
 
-/// All places that the forks took over.
+/// What the categorizer decided, and who ended with it. The copies follow as they are.
+pub(super) fn put_decision(
+    out: &mut Vec<u8>,
+    decided: &Decided,
+    ended: &[Settled],
+) -> Result<(), StoreError> {
+    put_field(out, DECIDED, |out| put_decided(out, decided));
+    let mut result = Ok(());
+    put_field(out, ENDED, |out| result = put_settle(out, ended, false));
+    result
+}
+
+pub(super) fn put_decided(out: &mut Vec<u8>, decided: &Decided) {
+    put_text(out, DECIDED_ROUTE, decided.route.as_ref().map(ConnectorId::as_str));
+    put_flag(out, DECIDED_REQUIRE_TLS, decided.require_tls);
+}
+
+pub(super) fn read_decided(mut fields: Fields<'_>) -> Result<Decided, Malformed> {
+    let mut decided = Decided::default();
+    while let Some(field) = fields.next()? {
+        match field.tag {
+            DECIDED_ROUTE => decided.route = Some(ConnectorId::new(field.text()?)),
+            DECIDED_REQUIRE_TLS => decided.require_tls = true,
+            _ => {}
+        }
+    }
+    Ok(decided)
+}
+
+/// All places that are not open any more: those that the forks took over, and those that ended.
 pub(super) fn read_categorized(record: &[u8]) -> Result<Vec<u32>, Malformed> {
     let mut taken = Vec::new();
     let mut fields = Fields::new(record);
     while let Some(field) = fields.next()? {
+        if field.tag == ENDED {
+            let ended = read_settle_summary(field.value)?.into_iter().filter(|(_, ends)| *ends);
+            taken.extend(ended.map(|(place, _)| place));
+        }
         let mut inner = field.fields();
         while let Some(inner) = inner.next()?.filter(|_| field.tag == FORK) {
             if inner.tag == FORK_RECIPIENTS {
@@ -203,6 +242,18 @@ pub(super) fn replay(
         }
         RecordType::Edit => state.edit(read_edits(Fields::new(record))?),
         RecordType::Categorized => {
+            let mut fields = Fields::new(record);
+            while let Some(field) = fields.next()? {
+                match field.tag {
+                    DECIDED => state.decided = Some(read_decided(field.fields())?),
+                    ENDED => {
+                        let (ended, _) = read_settle(field.fields())?;
+                        state.settle(&ended, false).map_err(|_| NO_RECIPIENT)?;
+                    }
+                    _ => {}
+                }
+            }
+            // Those that have ended stay as they are.
             transfer(state, &read_categorized(record)?).ok_or(NO_RECIPIENT)?;
         }
         _ => {}

@@ -31,6 +31,8 @@ impl<'a> Events<'a> {
             Outcome::Failed(_) => EventId::Fail,
             Outcome::InDoubt(_) => EventId::InDoubt,
             Outcome::Transferred => EventId::Transfer,
+            Outcome::Expanded => EventId::Expand,
+            Outcome::Redirected => EventId::Redirect,
             _ => EventId::Drop,
         };
         match outcome.status() {

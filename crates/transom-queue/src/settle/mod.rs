@@ -15,7 +15,8 @@
 //! | either, past the expiry | failed with 4.4.7 | failure | EXPIRE, FAIL |
 //! | `Failed` | done | failure | FAIL |
 //! | expired in the queue | failed with 4.4.7 | failure | EXPIRE, FAIL |
-//! | `Removed`, `Transferred` | done | | DROP, TRANSFER |
+//! | `Removed`, `Duplicate`, `Transferred` | done | | DROP, DROP, TRANSFER |
+//! | `Expanded`, `Redirected` | done | | EXPAND, REDIRECT |
 //!
 //! A report is made unless the reverse-path is null or NOTIFY excludes it; then the recipient is
 //! in [`Settlement::suppressed`] with the reason, and SUPPRESSED is the event. Recipients that
@@ -251,7 +252,11 @@ impl<'a> Draft<'a> {
     fn attempted(&self, outcome: &Outcome) -> bool {
         match outcome {
             Outcome::Deferred(status) => !(self.next_hop_down && is_queue_level(status)),
-            Outcome::Removed(_) | Outcome::Transferred => false,
+            Outcome::Removed(_)
+            | Outcome::Transferred
+            | Outcome::Expanded
+            | Outcome::Redirected
+            | Outcome::Duplicate => false,
             _ => true,
         }
     }

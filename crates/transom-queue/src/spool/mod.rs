@@ -1,5 +1,6 @@
 //! The store's contract: one trait, [`Spool`], and the values it takes and gives.
 
+mod decide;
 mod edit;
 mod health;
 mod note;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use transom_types::{InternalMessageId, Outcome};
 
+pub use self::decide::{Decide, MessageCopy};
 pub use self::edit::{Edit, EditError, EditList};
 pub use self::health::{DiskLevel, SpoolHealth};
 pub use self::note::Note;
@@ -195,6 +197,8 @@ pub enum Op {
         /// The copies, each with the recipients it takes over.
         forks: Vec<Fork>,
     },
+    /// The categorizer has decided: recipients end, and copies take their places.
+    Decide(Box<Decide>),
     /// An attempt is about to pass the point of no return.
     Intent {
         /// The message.

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use transom_types::{
-    BodyType, EnvelopeId, ExtensionParameter, FutureRelease, HoldInterval, MailParameters,
-    MtPriority, Notify, OriginalRecipient, RcptParameters, Recipient, RemoteHost, Ret, SessionId,
-    Submitter, Timestamp,
+    BodyType, ConnectorId, EnvelopeId, ExtensionParameter, FutureRelease, HoldInterval,
+    MailParameters, MtPriority, Notify, OriginalRecipient, RcptParameters, Recipient, RemoteHost,
+    Ret, SessionId, Submitter, Timestamp,
 };
 
 use super::super::accept::{AcceptRecord, put_accept, read_accept, read_summary};
@@ -14,12 +14,12 @@ use super::super::fields::{Fields, put_octets};
 use super::super::frame::RecordType;
 use super::super::outcome::{is_terminal, put_outcome, read_outcome};
 use super::super::state::{
-    put_admin, put_categorized, put_intent, put_settle, read_admin, read_categorized, read_intent,
-    read_settle_summary, replay,
+    put_admin, put_categorized, put_decision, put_intent, put_settle, read_admin, read_categorized,
+    read_intent, read_settle_summary, replay,
 };
 use super::*;
-use crate::message::{MessageState, RecipientState};
-use crate::spool::{Edit, EditList};
+use crate::message::{Decided, MessageState, RecipientState};
+use crate::spool::{Decide, Edit, EditList};
 
 fn time() -> impl Strategy<Value = SystemTime> {
     (0..1u64 << 40, 0..1_000_000_000u32)
@@ -61,6 +61,9 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         any_status().prop_map(Outcome::Failed),
         any_status().prop_map(Outcome::InDoubt),
         Just(Outcome::Transferred),
+        Just(Outcome::Expanded),
+        Just(Outcome::Redirected),
+        Just(Outcome::Duplicate),
         any_status().prop_map(Outcome::Removed),
     ]
 }
@@ -185,6 +188,12 @@ fn an_intent() -> impl Strategy<Value = Intent> {
     })
 }
 
+fn decided(number: u128) -> Decided {
+    let route = ConnectorId::new(&format!("to {number}"));
+    let route = Some(route).filter(|_| !number.is_multiple_of(3));
+    Decided { route, require_tls: number.is_multiple_of(2) }
+}
+
 fn record() -> impl Strategy<Value = AcceptRecord> {
     let recipients = proptest::collection::vec(recipient(), 0..4);
     let state = (proptest::option::of(an_intent()), any::<Option<String>>(), any::<bool>());
@@ -206,8 +215,15 @@ fn record() -> impl Strategy<Value = AcceptRecord> {
             let (intent, suspended, delay_notified) = state;
             let edit = Edit { at: 3, remove: 2, insert: ids.0.to_le_bytes().to_vec().into() };
             let edits = EditList::new(if null { vec![edit] } else { Vec::new() }).unwrap();
-            let state =
-                MessageState { recipients: states, intent, suspended, delay_notified, edits };
+            let decided = null.then(|| decided(ids.0));
+            let state = MessageState {
+                recipients: states,
+                intent,
+                suspended,
+                delay_notified,
+                edits,
+                decided,
+            };
             // A field that this version does not know.
             let mut unknown = Vec::new();
             put_octets(&mut unknown, 200, b"of a later version");
@@ -273,6 +289,30 @@ proptest! {
         out.clear();
         put_categorized(&mut out, [(1, first.as_slice()), (2, second.as_slice())]);
         prop_assert_eq!(read_categorized(&out).unwrap(), [first, second].concat());
+    }
+
+    #[test]
+    fn a_decision_replays_as_it_was_applied(
+        number: u128, ended in proptest::collection::btree_map(0..3u32, outcome(), 0..3),
+    ) {
+        let ended = ended.into_iter().filter(|(_, outcome)| outcome.is_terminal());
+        let ended: Vec<Settled> = ended
+            .map(|(recipient, outcome)| Settled {
+                recipient, outcome, attempted: false, retry_at: None,
+            })
+            .collect();
+        let decide = Decide {
+            id: InternalMessageId(1), decided: decided(number), ended, copies: Vec::new(),
+        };
+        let mut out = Vec::new();
+        put_decision(&mut out, &decide.decided, &decide.ended).unwrap();
+        let mut state = MessageState::new(&accepted(3));
+        let mut replayed = state.clone();
+        state.decide(&accepted(3), 100, &decide).unwrap();
+        replay(&mut replayed, RecordType::Categorized, &out).unwrap();
+        prop_assert_eq!(replayed, state);
+        let places: Vec<u32> = decide.ended.iter().map(|ended| ended.recipient).collect();
+        prop_assert_eq!(read_categorized(&out).unwrap(), places);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use transom_types::InternalMessageId;
+use transom_types::{InternalMessageId, Outcome};
 
 use super::super::{sample_body, sample_deferred, sample_delivered};
+use super::decide::{copy, ended};
 use super::notes::{all, note};
 use super::{Bench, LARGE, must, read, settle};
-use crate::message::{Accepted, Intent, MessageState};
-use crate::spool::{AdminVerb, Fork, Note, Op, RecoveryReport, Spool};
+use crate::message::{Accepted, Decided, Intent, MessageState};
+use crate::spool::{AdminVerb, Decide, Fork, Note, Op, RecoveryReport, Spool};
 
 type Reopen<'s> = &'s dyn Fn() -> Arc<dyn Spool>;
 
@@ -63,6 +64,18 @@ fn fill(bench: &Bench) -> BTreeMap<InternalMessageId, u64> {
         let committed = bench.commit(vec![Op::Categorize { id: parent, forks }]);
         let number = bodies[&parent];
         bodies.extend(committed.forks.into_iter().map(|fork| (fork, number)));
+        for done in committed.completed {
+            bodies.remove(&done);
+        }
+    }
+    for (parent, ends) in [(ids[9], 0..2), (ids[11], 0..3)] {
+        let ended = ends.map(|place| ended(place, Outcome::Expanded)).collect();
+        let copies = vec![copy(&["<ann@contoso.com>"]), copy(&["<a@b.example>", "<c@d.example>"])];
+        let decided = Decided { route: None, require_tls: true };
+        let op = Op::Decide(Box::new(Decide { id: parent, decided, ended, copies }));
+        let committed = bench.commit(vec![op]);
+        let number = bodies[&parent];
+        bodies.extend(committed.forks.into_iter().map(|copy| (copy, number)));
         for done in committed.completed {
             bodies.remove(&done);
         }

@@ -12,6 +12,7 @@
 #![expect(clippy::indexing_slicing, reason = "a suite of tests says no by panic")]
 
 mod cases;
+mod decide;
 mod durable;
 mod edits;
 mod forks;
@@ -58,7 +59,7 @@ pub fn check_durable<P>(fresh: &dyn Fn() -> P, open: &dyn Fn(&P) -> Arc<dyn Spoo
 type Case = fn(&Bench);
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    cases::ALL.iter().chain(edits::ALL).chain(forks::ALL).chain(notes::ALL)
+    cases::ALL.iter().chain(decide::ALL).chain(edits::ALL).chain(forks::ALL).chain(notes::ALL)
 }
 
 /// Above this size a body has a file of its own.
