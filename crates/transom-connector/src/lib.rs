@@ -71,6 +71,7 @@ mod checked;
 mod configuration;
 mod domain_index;
 mod domain_tables;
+mod lint;
 mod other_server;
 mod permissions;
 mod pickup;
@@ -86,6 +87,9 @@ pub use accepted_domain::{AcceptedDomain, AcceptedDomainKind, ParseAcceptedDomai
 pub use address_space::{AddressPattern, AddressSpace, ParseAddressSpaceError};
 pub use checked::{CheckedConfiguration, RecipientClass};
 pub use configuration::{Configuration, ConfigurationError, ConfigurationErrors};
+pub use lint::{
+    Finding, LintContext, LintObject, LintPlace, LintRule, RelayStep, RelayWitness, Severity,
+};
 pub use other_server::OtherServer;
 pub use permissions::{PermissionGroup, Permissions, PrincipalKind};
 pub use pickup::{PickupDirectory, ReplayDirectory};
