@@ -40,4 +40,6 @@
 //! | RFC 7208 | all but the trace field |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod arc;
+pub mod dkim;
 pub mod spf;
