@@ -71,6 +71,8 @@ mod checked;
 mod configuration;
 mod domain_index;
 mod domain_tables;
+#[cfg(feature = "file")]
+mod file;
 mod lint;
 mod other_server;
 mod permissions;
@@ -87,6 +89,9 @@ pub use accepted_domain::{AcceptedDomain, AcceptedDomainKind, ParseAcceptedDomai
 pub use address_space::{AddressPattern, AddressSpace, ParseAddressSpaceError};
 pub use checked::{CheckedConfiguration, RecipientClass};
 pub use configuration::{Configuration, ConfigurationError, ConfigurationErrors};
+#[cfg(feature = "file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "file")))]
+pub use file::{ConfigurationProblem, ParseConfigurationError, ParseConfigurationErrors};
 pub use lint::{
     Finding, LintContext, LintObject, LintPlace, LintRule, RelayStep, RelayWitness, Severity,
 };
