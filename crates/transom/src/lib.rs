@@ -37,6 +37,7 @@
 //! | what the DNS says | [`dns`] |
 //! | events and the tracking log | [`tracking`] |
 //! | delivery agents and directories | [`agent`] |
+//! | where a recipient goes and why | [`routing`] |
 //! | spool, scheduler, settlement | [`queue`] |
 //!
 //! # Features
@@ -46,6 +47,8 @@
 //! | `ring` | yes | cryptography for TLS by ring |
 //! | `aws-lc-rs` | | cryptography for TLS by aws-lc-rs |
 //! | `self-signed` | yes | [`Certificate::self_signed`] |
+//! | `config` | | `Configuration::from_toml` and `from_json` of [`connector`] |
+//! | `directory-file` | | `FallbackDirectory::from_toml` of [`agent`] |
 //!
 //! # Errors and limits
 //!
@@ -59,6 +62,7 @@ pub use transom_connector as connector;
 pub use transom_dns as dns;
 pub use transom_message as message;
 pub use transom_queue as queue;
+pub use transom_routing as routing;
 pub use transom_tracking as tracking;
 pub use transom_types as types;
 
