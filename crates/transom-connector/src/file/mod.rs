@@ -6,6 +6,7 @@
 mod describe;
 mod form;
 mod json;
+mod locate;
 mod nearest;
 mod node;
 mod objects;
@@ -19,6 +20,7 @@ mod write;
 use std::fmt;
 
 use node::Node;
+use objects::Named;
 use pass::Entry;
 use read::Reader;
 use write::Writer;
@@ -131,13 +133,18 @@ impl Problem {
     }
 
     fn in_text(self, text: &str) -> ParseConfigurationError {
-        let before = text.get(..self.at).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-        let count = |number: usize| u32::try_from(number.saturating_add(1)).unwrap_or(u32::MAX);
-        let line = count(before.matches('\n').count());
-        let column = count(before.get(line_start..).unwrap_or_default().chars().count());
+        let (line, column) = place_in(text, self.at);
         ParseConfigurationError { line, column, path: self.path, problem: self.what }
     }
+}
+
+/// Line and character of what is behind `at` octets, both from 1.
+fn place_in(text: &str, at: usize) -> (u32, u32) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+    let count = |number: usize| u32::try_from(number.saturating_add(1)).unwrap_or(u32::MAX);
+    let line = count(before.matches('\n').count());
+    (line, count(before.get(line_start..).unwrap_or_default().chars().count()))
 }
 
 /// Everything that is wrong with a text that should be a configuration, in the order of the text;

@@ -68,7 +68,7 @@ impl Entry for AcceptedDomain {
 }
 
 /// An accepted domain by its text alone.
-struct Named(AcceptedDomain);
+pub(super) struct Named(pub(super) AcceptedDomain);
 
 impl FromStr for Named {
     type Err = ParseAcceptedDomainError;

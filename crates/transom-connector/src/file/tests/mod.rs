@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::{
-    Configuration, Credential, Permissions, PickupDirectory, ReceiveConnector, Rights,
-    SendConnector, SmartHostAuth, UsageType,
+    Configuration, Credential, LintObject, LintPlace, Permissions, PickupDirectory,
+    ReceiveConnector, Rights, SendConnector, SmartHostAuth, UsageType,
 };
 
 /// What is said about a text.
@@ -245,4 +245,31 @@ fn schema_and_reference_know_every_field() {
     assert!(reference.contains("| `hops_max` | number | `60` |"), "{reference}");
     let strangers = "| `connections_max` | number | `5000` but for loopback peers |";
     assert!(reference.contains(strangers), "{reference}");
+}
+
+#[test]
+fn what_lint_speaks_of_is_found_in_the_text() {
+    let text = "server_name = 'a'\n\n[[accepted_domains]]\ndomain = '*.B\u{fc}cher.example'\n\n\
+        [[accepted_domains]]\n domain = 'contoso.com'\n\n\
+        [[receive_connectors]]\nname = 'in'\nbindings = []\n[receive_connectors.limits]\n\
+        hops_max = 5\n[[receive_connectors]]\nname = 'in'\nbindings = ['[::]:25']\n";
+    let place = |object, name: &str, field| {
+        LintPlace { object, name: name.to_owned(), field }.find_in(text)
+    };
+    for (object, name, field, expected) in [
+        (LintObject::Configuration, "", "", Some((1, 1))),
+        (LintObject::Configuration, "", "pickup", Some((1, 1))),
+        (LintObject::AcceptedDomain, "xn--bcher-kva.example", "domain", Some((4, 1))),
+        (LintObject::AcceptedDomain, "*.xn--bcher-kva.example", "", Some((4, 1))),
+        (LintObject::AcceptedDomain, "contoso.com", "kind", Some((7, 2))),
+        (LintObject::ReceiveConnector, "in", "", Some((15, 1))),
+        (LintObject::ReceiveConnector, "in", "bindings", Some((16, 1))),
+        (LintObject::ReceiveConnector, "out", "", None),
+        (LintObject::SendConnector, "in", "", None),
+    ] {
+        assert_eq!(place(object, name, field), expected, "{object} {name} {field}");
+    }
+    let json = "{\n \"server_name\": \"a\",\n \"remote_domains\": [{ \"pattern\": \"*\" }]\n}";
+    let any = LintPlace { object: LintObject::RemoteDomain, name: "*".into(), field: "pattern" };
+    assert_eq!(any.find_in(json), Some((3, 23)));
 }
