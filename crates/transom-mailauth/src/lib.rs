@@ -42,4 +42,5 @@
 
 pub mod arc;
 pub mod dkim;
+pub mod dmarc;
 pub mod spf;
