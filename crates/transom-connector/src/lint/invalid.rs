@@ -65,9 +65,7 @@ fn place(error: &ConfigurationError) -> LintPlace {
         ConfigurationError::LmtpAtPort25 { name } => receive(name, "protocol"),
         ConfigurationError::NoAddressSpace { name } => send(name, "address_spaces"),
         ConfigurationError::NoBinding { name } => receive(name, "bindings"),
-        ConfigurationError::NoHostName { .. } => {
-            LintPlace::new(Object::Configuration, &"", "fqdn")
-        }
+        ConfigurationError::NoHostName { .. } => LintPlace::new(Object::Configuration, &"", "fqdn"),
         ConfigurationError::NoRemoteRange { name } => receive(name, "remote_ranges"),
         ConfigurationError::NoSmartHost { name } => send(name, "delivery"),
         ConfigurationError::RangesOverlap { names, .. }

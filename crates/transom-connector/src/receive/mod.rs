@@ -20,7 +20,7 @@ pub use limits::{MessageRateSource, ReceiveLimits, ServiceLimits};
 pub use preset::UsageType;
 pub use rates::{ConnectionRate, MessageRates};
 pub use refusal::Refusal;
-pub(crate) use select::ReceiveIndex;
+pub(crate) use select::{ReceiveIndex, covers, successor};
 pub use validate::ReceiveConnectorError;
 pub(crate) use validate::check_receive_connectors;
 
@@ -344,7 +344,7 @@ impl ReceiveConnector {
 
 /// Whether a name in a certificate means `domain`. RFC 6125 is about servers; the same
 /// holds here: `*` is one whole label, the first.
-fn certifies(name: &str, domain: &Domain) -> bool {
+pub(crate) fn certifies(name: &str, domain: &Domain) -> bool {
     let domain = domain.as_str();
     match name.strip_prefix("*.") {
         Some(parent) => {

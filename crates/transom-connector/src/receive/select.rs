@@ -56,7 +56,7 @@ impl CheckedConfiguration {
 }
 
 /// Whether a connection to `local` comes in at `binding`. `[::]` takes IPv4 too.
-pub(super) fn covers(binding: &SocketAddr, local: &SocketAddr) -> bool {
+pub(crate) fn covers(binding: &SocketAddr, local: &SocketAddr) -> bool {
     let address = match binding.ip() {
         IpAddr::V4(ip) => ip == local.ip() || (ip.is_unspecified() && local.is_ipv4()),
         IpAddr::V6(ip) => ip == local.ip() || ip.is_unspecified(),
@@ -187,7 +187,7 @@ fn segments(ranges: &[(RemoteRange, Found)]) -> Vec<Segment> {
 }
 
 /// The address behind `ip`. The first IPv6 address is behind the last IPv4 address.
-fn successor(ip: IpAddr) -> Option<IpAddr> {
+pub(crate) fn successor(ip: IpAddr) -> Option<IpAddr> {
     match ip {
         IpAddr::V4(ip) => match ip.to_bits().checked_add(1) {
             Some(next) => Some(Ipv4Addr::from_bits(next).into()),
