@@ -144,7 +144,7 @@ fn domains_of_one_organization_are_aligned_unless_strictness_is_wanted() {
         ("one.suffix", spf("two.suffix"), false),
         ("one.suffix", spf("suffix"), false),
     ] {
-        let outcome = judge(zone, author, &[identifier.clone()]);
+        let outcome = judge(zone, author, std::slice::from_ref(&identifier));
         let expected = if aligned { DmarcResult::Pass } else { DmarcResult::Fail };
         assert_eq!(outcome.result, expected, "{author} {identifier:?}");
     }
