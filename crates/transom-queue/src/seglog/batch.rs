@@ -69,6 +69,11 @@ impl Encoded {
     }
 }
 
+/// There is no segment to write to.
+pub(super) const NO_ROOM: StoreError = StoreError::Full { resource: "disk space" };
+/// Octets of the frame that closes a batch: 32 of record.
+pub(super) const COMMIT_OCTETS: u64 = 88;
+
 pub(super) const OVERFLOW: StoreError = StoreError::Unreachable("a segment beyond 4 GiB");
 
 /// A frame with its place.
@@ -99,6 +104,8 @@ pub(super) struct Batch {
     number: u64,
     start: u64,
     end: u64,
+    /// Nothing but the record that closes it reaches beyond.
+    limit: u64,
     frames: Vec<Placed>,
 }
 
@@ -111,7 +118,12 @@ pub(super) struct Mark {
 
 impl Batch {
     pub(super) fn new(segment: u32, seed: Seed, number: u64, start: u64) -> Self {
-        Self { segment, seed, number, start, end: start, frames: Vec::new() }
+        Self { segment, seed, number, start, end: start, limit: u64::MAX, frames: Vec::new() }
+    }
+
+    /// With all of it, its close included, before `end`: there is no room behind.
+    pub(super) fn within(self, end: u64) -> Self {
+        Self { limit: end.saturating_sub(COMMIT_OCTETS), ..self }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -152,6 +164,9 @@ impl Batch {
         let offset = u32::try_from(self.end).map_err(|_| OVERFLOW)?;
         let end = self.end.checked_add(octets).ok_or(OVERFLOW)?;
         u32::try_from(end).map_err(|_| OVERFLOW)?;
+        if end > self.limit {
+            return Err(NO_ROOM);
+        }
         let head_octets = u64::try_from(head.len()).map_err(|_| OVERFLOW)?;
         let used = head_octets.saturating_add(body_octets(body.as_ref()));
         let header_octets = u64::try_from(HEADER_OCTETS).map_err(|_| OVERFLOW)?;
@@ -186,6 +201,7 @@ impl Batch {
             commit.put(out);
             Ok(())
         })?;
+        self.limit = u64::MAX;
         self.push(frame, Lsn::default()).map(|_| ())
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use rustix::io::Errno;
 
-use super::batch::{Batch, Encoded};
+use super::batch::{Batch, COMMIT_OCTETS, Encoded, NO_ROOM};
 use super::blob;
 use super::body::BodyId;
 use super::disk::disk_level;
@@ -35,9 +35,6 @@ const UNSYNCED_OCTETS_MAX: u64 = 64 << 10;
 const UNSYNCED_MAX: Duration = Duration::from_secs(1);
 /// How often the room on the disk is asked for.
 const SPACE_INTERVAL: Duration = Duration::from_secs(2);
-
-/// There is no segment to write to.
-const NO_ROOM: StoreError = StoreError::Full { resource: "disk space" };
 
 /// Writes batches.
 #[derive(Debug)]
@@ -183,7 +180,10 @@ impl Committer {
             answer_all(groups.into_iter().map(|group| group.answer), &error);
             return;
         }
-        let batch = self.new_batch();
+        let mut batch = self.new_batch();
+        if self.shared.level() == DiskLevel::Critical {
+            batch = batch.within(self.current.limit);
+        }
         let shared = Arc::clone(&self.shared);
         let mut changes = std::mem::take(&mut self.changes);
         let mut stage = Stage::new(&shared, batch, &mut changes);
@@ -337,6 +337,9 @@ impl Committer {
 
     /// Goes on to a new segment when this one is full. No batch crosses a segment's end.
     fn make_room(&mut self, octets: u64) -> Result<(), StoreError> {
+        // With the records that end messages, which are smaller than those that say why. On a full
+        // disk the batch itself takes no more than there is.
+        let octets = octets.saturating_add(octets / 2).saturating_add(COMMIT_OCTETS);
         let is_full = |current: &Current| current.end.saturating_add(octets) > current.limit;
         if self.current.end > DATA_START && is_full(&self.current) {
             self.roll()?;
@@ -437,13 +440,17 @@ pub(super) fn create_segment(shared: &Shared, header: &SegmentHeader) -> Result<
     let path = segment_path(header.segment);
     let at = |action: &str| format!("{action} {path}");
     let file = io.open(&path, OpenMode::CreateNew).map_err(|error| (at("create"), error))?;
-    io.fsync_dir("log").map_err(|error| (at("fsync the folder of"), error))?;
     let octets = header.encode(shared.spool).unwrap_or_default();
-    let written = file.write_all_at(0, &[io::IoSlice::new(&octets)]);
-    if let Err(error) = written.and_then(|()| file.fdatasync()) {
+    let written = io
+        .fsync_dir("log")
+        .and_then(|()| file.write_all_at(0, &[io::IoSlice::new(&octets)]))
+        .and_then(|()| file.fdatasync());
+    if let Err(error) = written {
         if no_space(&error) {
-            // It is tried again when there is some.
-            drop(io.unlink(&path));
+            // The segment before goes on until there is some. Would this header come back with a
+            // power cut, all that comes there now would be void.
+            let gone = io.unlink(&path).and_then(|()| io.fsync_dir("log"));
+            gone.map_err(|error| (at("remove"), io::Error::other(error)))?;
         }
         return Err((at("write"), error));
     }

@@ -25,6 +25,8 @@ pub(super) enum ReadError {
     Damaged(String),
     /// The segment is gone: the message has moved on.
     Gone,
+    /// It was read, and there is no room to write it anew.
+    NoRoom,
     /// The system refused to read.
     Io(String, io::Error),
     /// The system refused to open the file, for want of descriptors most of all: this says nothing

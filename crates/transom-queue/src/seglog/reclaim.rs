@@ -27,7 +27,7 @@ pub(super) struct CopyScan {
     segment: u32,
     scan: Scan,
     done: bool,
-    /// Something in it could not be looked at, for a reason that passes.
+    /// Something in it could not be carried forward, for a reason that passes.
     unopened: bool,
 }
 
@@ -213,7 +213,7 @@ fn bodies_in(index: &Index, segment: u32) -> Vec<BodyId> {
 fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame, unopened: &mut bool) -> u64 {
     let Header { kind, id, lsn, .. } = frame.header;
     if kind == RecordType::Note {
-        return copy_note(stage, frame);
+        return copy_note(stage, frame, unopened);
     }
     let Some(summary) = read_summary(&frame.record).ok().filter(|_| kind == RecordType::Accept)
     else {
@@ -225,7 +225,7 @@ fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame, unopened: &mut bool) 
     let mut copy = |stage: &mut Stage<'_>, id| match copy_message(stage, id, segment) {
         Ok(octets) => octets,
         Err(error) => {
-            *unopened |= matches!(error, ReadError::Unopened(..));
+            *unopened |= matches!(error, ReadError::Unopened(..) | ReadError::NoRoom);
             0
         }
     };
@@ -243,7 +243,7 @@ fn copy_frame(stage: &mut Stage<'_>, frame: &ScannedFrame, unopened: &mut bool) 
 }
 
 /// Writes a note anew, unless it was replaced or its time is over.
-fn copy_note(stage: &mut Stage<'_>, frame: &ScannedFrame) -> u64 {
+fn copy_note(stage: &mut Stage<'_>, frame: &ScannedFrame, unopened: &mut bool) -> u64 {
     let Ok(note) = read_note(&frame.record) else {
         return 0;
     };
@@ -259,6 +259,8 @@ fn copy_note(stage: &mut Stage<'_>, frame: &ScannedFrame) -> u64 {
     }
     let placed = encode_note(&note).and_then(|encoded| stage.batch.push(encoded, Lsn::default()));
     let Ok(place) = placed else {
+        // It was read: what failed is the writing.
+        *unopened = true;
         return 0;
     };
     stage.changes.put_note(place, note);

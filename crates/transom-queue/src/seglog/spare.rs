@@ -145,11 +145,13 @@ pub(super) fn use_spare(
         drop(io.unlink(&path));
         return Ok(None);
     }
+    let failed = |error| (format!("rename {path} to {target}"), error);
+    io.rename(&path, &target).map_err(failed)?;
     let from = path.split_once('/').map_or("", |(folder, _)| folder);
-    io.rename(&path, &target)
-        .and_then(|()| io.fsync_dir("log"))
-        .and_then(|()| if from == "log" { Ok(()) } else { io.fsync_dir(from) })
-        .map_err(|error| (format!("rename {path} to {target}"), error))?;
+    let synced = io.fsync_dir("log");
+    let synced = synced.and_then(|()| if from == "log" { Ok(()) } else { io.fsync_dir(from) });
+    // Whatever it was: the header says where the segment before ends, so that cannot go on.
+    synced.map_err(|error| failed(io::Error::other(error)))?;
     Ok(Some(file))
 }
 

@@ -4,7 +4,7 @@
 use transom_types::InternalMessageId;
 
 use super::accept::{AcceptRecord, AcceptSummary};
-use super::batch::{Batch, BatchFrames, Encoded, Mark};
+use super::batch::{Batch, BatchFrames, Encoded, Mark, NO_ROOM};
 use super::body::{Body, Place};
 use super::encode::{Effect, EncodedOp};
 use super::frame::{Lsn, RecordType};
@@ -271,7 +271,11 @@ impl<'s> Stage<'s> {
         };
         let bug = |error: StoreError| ReadError::Damaged(error.to_string());
         let frame = Encoded::new(RecordType::Accept, id, bytes, |out| accept.put(out));
-        let (lsn, octets) = self.batch.push(frame.map_err(bug)?, Lsn::default()).map_err(bug)?;
+        let placed = self.batch.push(frame.map_err(bug)?, Lsn::default());
+        let (lsn, octets) = placed.map_err(|error| match error {
+            StoreError::Full { .. } => ReadError::NoRoom,
+            other => bug(other),
+        })?;
         let index = read_lock(&self.shared.index);
         // Its shared body keeps its place in the index unless this frame carries it.
         self.changes.accept(&index, id, (lsn, octets), &accept.summary());
@@ -318,6 +322,7 @@ impl<'s> Stage<'s> {
 pub(super) fn store_error(id: InternalMessageId, error: ReadError) -> StoreError {
     match error {
         ReadError::Damaged(what) => StoreError::Damaged { id, what },
+        ReadError::NoRoom => NO_ROOM,
         ReadError::Gone => StoreError::Damaged { id, what: "its segment is gone".into() },
         ReadError::Io(path, error) | ReadError::Unopened(path, error) => {
             StoreError::Io { path, error: error.to_string() }

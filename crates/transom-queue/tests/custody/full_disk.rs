@@ -1,18 +1,19 @@
 //! A disk without room: mail from outside waits, what has happened is written down.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use transom_queue::io::{Space, SpoolIo};
 use transom_queue::testing::{CrashKind, SimFs, block_on, sample_delivered};
 use transom_queue::{
-    AdminVerb, DiskLevel, Durability, Op, Pressure, SegLog, SpoolHealth, StoreError,
+    AdminVerb, DiskLevel, Durability, Op, Pressure, SegLog, SpoolHealth, Stats, StoreError,
 };
 use transom_types::InternalMessageId;
 
 use crate::histories::{BOTH, accept, admin, crash_in_every_operation, settle};
 use crate::ledger::{Opened, Refused};
 use crate::model::Step;
-use crate::sim::{Sim, end_of, options};
+use crate::sim::{Sim, end_of, options, seeds};
 
 const GIB: u64 = 1 << 30;
 
@@ -33,6 +34,10 @@ fn fill(sim: &Sim) {
 fn make_room(sim: &Sim) {
     sim.fs.set_space(Space { total: 100 * GIB, free: 50 * GIB });
     sim.fs.set_octets_max(None);
+}
+
+fn stats(sim: &Sim) -> Stats {
+    sim.store.as_ref().expect("a process").spool.stats().expect("figures")
 }
 
 fn pressure(sim: &Sim) -> Pressure {
@@ -191,4 +196,61 @@ fn history_17_reserve_that_becomes_a_segment_survives_the_power_cut() {
         sim.commit(accept(900, 1, 500));
         sim.crash(CrashKind::PowerCut);
     });
+}
+
+#[test]
+fn reserve_that_is_used_up_to_the_last_octet_ends_no_log() {
+    for octets in 0..24 {
+        let (mut sim, ids) = full(20);
+        until_refused(&mut sim);
+        let voided = stats(&sim).voided;
+        // Reports of each size in turn: the last one ends at another place each time.
+        let refused = (0..1_000).find_map(|number| {
+            let report = accept(3_002 + 3 * number, 1, octets * 8);
+            sim.try_commit(&[report], Durability::Sync).err()
+        });
+        let full = StoreError::Full { resource: "disk space" };
+        assert_eq!(refused.map(|refused| refused.0), Some(full), "{octets}");
+        sim.forget_refused();
+        assert!(!sim.is_failed());
+        assert_eq!(stats(&sim).voided, voided, "nothing was tried that had no room");
+        make_room(&sim);
+        sim.commit(settle(ids[0], 0, sample_delivered(1)));
+        sim.crash(CrashKind::PowerCut);
+    }
+}
+
+/// A roll that fails for want of room leaves a header behind, which names an end of the segment
+/// before. What comes behind that end is not void all the same.
+#[test]
+fn segment_that_could_not_be_begun_voids_nothing() {
+    let mut refusals = 0;
+    for (k, spares) in (1..=24).flat_map(|k| [(k, false), (k, true)]) {
+        for seed in seeds(2, 60) {
+            let mut sim = Sim::new(seed);
+            if spares {
+                let is_spare = |path: &String| path.strip_suffix(".free").is_some();
+                sim.fill_until("a spare", |sim| sim.fs.paths().iter().any(is_spare));
+            }
+            for name in ["reserve/r0", "reserve/r1"] {
+                let _ = sim.fs.unlink(name);
+            }
+            sim.fs.reseed(k * 100 + seed);
+            sim.fs.fail_at(sim.fs.counts().total() + k, ErrorKind::StorageFull);
+            for (number, octets) in [3_000, 3_000, 3_000, 3_000, 3_000, 100].into_iter().enumerate()
+            {
+                let number = 300 + 3 * u64::try_from(number).expect("few");
+                if sim.try_commit(&[accept(number, 1, octets)], Durability::Sync).is_err() {
+                    sim.forget_refused();
+                    refusals += 1;
+                    // It fits where the other did not.
+                    let _ = sim.try_commit(&[accept(number + 600, 1, 100)], Durability::Sync);
+                    sim.forget_refused();
+                    break;
+                }
+            }
+            sim.crash(CrashKind::PowerCut);
+        }
+    }
+    assert!(refusals > 30, "{refusals}");
 }
