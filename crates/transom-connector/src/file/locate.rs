@@ -42,6 +42,13 @@ impl LintPlace {
 /// The field of that name, in this table or in one of those in it.
 fn find<'n>(node: &'n Node, name: &str) -> Option<&'n Entry> {
     let Data::Table(entries) = &node.data else { return None };
-    let own = entries.iter().find(|entry| entry.key == name);
+    let names: &[&str] = match name {
+        // What is one field in code and several in a file.
+        "delivery" => &["smart_hosts", "agent", "drop_directory"],
+        "match_subdomains" => &["domain"],
+        "permissions" => &["rights", "permission_groups", "usage"],
+        _ => &[name],
+    };
+    let own = names.iter().find_map(|name| entries.iter().find(|entry| entry.key == *name));
     own.or_else(|| entries.iter().find_map(|entry| find(&entry.node, name)))
 }
