@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transom_agent::{Agents, DeliveryAgent, Directory, SecretStore};
+use transom_agent::{AgentEvents, Agents, DeliveryAgent, Directory, SecretStore};
 use transom_connector::CheckedConfiguration;
 use transom_dns::Resolver;
 use transom_queue::{SettlePolicy, Spool};
@@ -21,7 +21,7 @@ use transom_types::{InternalMessageId, NextHop};
 use crate::body_cache::BodyCache;
 use crate::clock::Clock;
 use crate::dispatcher::Request;
-use crate::inbound::Authentication;
+use crate::inbound::{Authentication, Listeners};
 use crate::outbound::SmartHosts;
 use crate::submission::Submission;
 use crate::tls::Tls;
@@ -37,6 +37,16 @@ pub(crate) struct Core {
     pub(crate) agents: HashMap<String, Arc<dyn DeliveryAgent>>,
     /// Agents that see mail on its way in and through.
     pub(crate) pipeline: Agents,
+    /// At which steps of a session an agent of the host program is asked. The header firewall is
+    /// asked where there is something to take out.
+    pub(crate) asked_at: AgentEvents,
+    /// Domains of the delivery agents, for every configuration that comes into force.
+    pub(crate) agent_domains: Vec<(String, Vec<String>)>,
+    /// Held while the configuration changes.
+    pub(crate) listeners: tokio::sync::Mutex<Listeners>,
+    /// Whether the resolver knows anything.
+    pub(crate) has_resolver: bool,
+    pub(crate) private_addresses: bool,
     pub(crate) directory: Option<Arc<dyn Directory>>,
     pub(crate) authentication: Option<Authentication>,
     /// The passwords that we show to others.

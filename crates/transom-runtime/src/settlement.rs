@@ -281,13 +281,13 @@ pub(crate) async fn submit(core: &Core, reports: Vec<Submitted>) {
 }
 
 /// A report with its Accept: what is committed, what is cached, what is emitted.
-struct Made {
-    id: InternalMessageId,
-    fresh: Fresh,
-    event: TrackingEvent,
+pub(crate) struct Made {
+    pub(crate) id: InternalMessageId,
+    pub(crate) fresh: Fresh,
+    pub(crate) event: TrackingEvent,
 }
 
-async fn make_report(
+pub(crate) async fn make_report(
     core: &Core,
     at_hand: &AtHand,
     mut draft: ReportDraft,

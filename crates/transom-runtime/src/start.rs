@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transom_agent::{Agents, DeliveryAgent, HeaderFamilies, HeaderFirewall};
-use transom_connector::{CheckedConfiguration, ReceiveTls, SendDelivery, TlsAuthLevel};
+use transom_agent::{
+    AgentEvent, AgentEvents, AgentMode, Agents, DeliveryAgent, HeaderFamilies, HeaderFirewall,
+};
+use transom_connector::{
+    CheckedConfiguration, ReceiveConnector, ReceiveTls, SendDelivery, TlsAuthLevel,
+};
 use transom_dns::{HickoryResolver, Resolver, Zone};
 use transom_queue::{
     Durability, LoadedMessage, MemoryOptions, MemorySpool, Op, POISON_ACTOR, RecipientState,
@@ -27,7 +31,7 @@ use crate::clock::ClockOfAgents;
 use crate::core::Core;
 use crate::damage;
 use crate::dispatcher::{self, Entering, Request};
-use crate::inbound::{Authentication, Listener, Places, bind};
+use crate::inbound::{Authentication, Listeners};
 use crate::outbound::SmartHosts;
 use crate::submission::{self, Submission};
 use crate::tls::Tls;
@@ -47,26 +51,45 @@ const RECOVERY_BATCH: usize = 256;
 pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, StartError> {
     let config = builder.gather()?.check()?;
     let mut parts = builder.parts;
-    demand_certificate(&config, parts.certificate.is_some())?;
-    check_send_connectors(&config, parts.secrets.is_some())?;
-    let tls = Tls::new(parts.provider.take(), parts.certificate.take())?;
+    let roots = parts.trusted_roots.take();
+    let tls = Tls::new(parts.provider.take(), parts.certificate.take(), roots)?;
+    check(&config, tls.may_accept(), tls.may_judge(), parts.secrets.is_some())?;
+    let has_resolver = parts.resolver.is_some() || asks_dns(&config);
     let resolver = resolver(&config, parts.resolver.take())?;
-    let listeners = listen(&config)?;
+    let bindings = config.listen_addresses();
+    let opened = Listeners::default().open(&bindings);
+    let opened = opened.map_err(|(address, error)| StartError::Bind { address, error })?;
     let spool = open_spool(&parts.spool)?;
     if let Some(log) = open_log(&parts)? {
         parts.sinks.push(Arc::new(log));
     }
     let settle_policy = settle_policy(&config)?.with_profile(parts.profile.clone());
+    let asked_at = asked_at(&parts);
     let pipeline = pipeline(&mut parts)?;
     let core_parts =
-        CoreParts { config, settle_policy, tls, resolver, spool, pipeline, listeners: &listeners };
+        CoreParts { config, settle_policy, tls, resolver, spool, pipeline, asked_at, has_resolver };
     let (core, channels) = core(core_parts, &mut parts);
     let mut scheduler = scheduler(&core, parts);
     let (recovery, later) = load(&core, &mut scheduler).await?;
     let later = end_removals(&core, &mut scheduler, later);
-    let addresses = run(&core, scheduler, channels, listeners, later);
+    let addresses = core.listeners.lock().await.serve(&core, &bindings, opened);
+    let known = identity(&core.config(), &addresses, core.private_addresses);
+    *core.identity.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    run(&core, scheduler, channels, later);
     core.spawn(damage::watch(Arc::clone(&core), recovery.damages.clone()));
     Ok(Transport::new(core, addresses, recovery))
+}
+
+/// Steps of a session at which an agent of the host program is asked.
+fn asked_at(parts: &Parts) -> AgentEvents {
+    let asked = |event: &AgentEvent| {
+        let mut agents = parts.receive_agents.iter();
+        !event.is_after_acceptance()
+            && agents.any(|(settings, agent)| {
+                settings.mode != AgentMode::Off && agent.events().contains(*event)
+            })
+    };
+    AgentEvents::of(&AgentEvent::ALL.into_iter().filter(asked).collect::<Vec<_>>())
 }
 
 /// Agents on the way in and through, the header firewall among them.
@@ -98,12 +121,38 @@ fn scheduler(core: &Core, parts: Parts) -> Scheduler {
     scheduler
 }
 
+/// Whether all is there that the configuration needs.
+pub(crate) fn check(
+    config: &CheckedConfiguration,
+    may_accept: bool,
+    may_judge: bool,
+    has_secrets: bool,
+) -> Result<(), StartError> {
+    demand_certificate(config, may_accept)?;
+    demand_roots(config, may_judge)?;
+    check_send_connectors(config, has_secrets)
+}
+
 fn demand_certificate(config: &CheckedConfiguration, have: bool) -> Result<(), StartError> {
     let demands = |tls| matches!(tls, ReceiveTls::Required | ReceiveTls::Implicit);
     let demanding = config.receive_connectors().iter().find(|connector| demands(connector.tls));
     match demanding {
         Some(connector) if !have => {
             Err(StartError::NoCertificate { connector: connector.name.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Who the client is must be found out where rights follow from it.
+fn demand_roots(config: &CheckedConfiguration, may_judge: bool) -> Result<(), StartError> {
+    let names = |connector: &&ReceiveConnector| {
+        !connector.server_domains.is_empty() || !connector.partner_domains.is_empty()
+    };
+    let naming = config.receive_connectors().iter().filter(|connector| connector.enabled);
+    match naming.into_iter().find(names) {
+        Some(connector) if !may_judge => {
+            Err(StartError::NoTrustedRoots { connector: connector.name.to_string() })
         }
         _ => Ok(()),
     }
@@ -123,6 +172,16 @@ fn check_send_connectors(config: &CheckedConfiguration, secrets: bool) -> Result
     Ok(())
 }
 
+/// Whether a connector asks the DNS.
+pub(crate) fn asks_dns(config: &CheckedConfiguration) -> bool {
+    let asks = |delivery: &SendDelivery| match delivery {
+        SendDelivery::Dns => true,
+        SendDelivery::SmartHosts(hosts) => hosts.iter().any(|host| host.host.domain().is_some()),
+        _ => false,
+    };
+    config.send_connectors().iter().any(|connector| asks(&connector.delivery))
+}
+
 /// The resolver that was given, or the system's where one is needed.
 fn resolver(
     config: &CheckedConfiguration,
@@ -131,25 +190,11 @@ fn resolver(
     if let Some(given) = given {
         return Ok(given);
     }
-    let asks = |delivery: &SendDelivery| match delivery {
-        SendDelivery::Dns => true,
-        SendDelivery::SmartHosts(hosts) => hosts.iter().any(|host| host.host.domain().is_some()),
-        _ => false,
-    };
-    if !config.send_connectors().iter().any(|connector| asks(&connector.delivery)) {
+    if !asks_dns(config) {
         return Ok(Arc::new(Zone::default()));
     }
     let system = HickoryResolver::from_system_conf();
     Ok(Arc::new(system.map_err(|error| StartError::Resolver(error.to_string()))?))
-}
-
-/// Opens every listening socket, each with the binding it stands for.
-fn listen(config: &CheckedConfiguration) -> Result<Vec<(Listener, SocketAddr)>, StartError> {
-    let open = |address: SocketAddr| match bind(address) {
-        Ok(listener) => Ok((listener, address)),
-        Err(error) => Err(StartError::Bind { address, error }),
-    };
-    config.listen_addresses().into_iter().map(open).collect()
 }
 
 fn open_spool(place: &SpoolPlace) -> Result<Arc<dyn Spool>, StartError> {
@@ -169,14 +214,15 @@ fn open_log(parts: &Parts) -> Result<Option<TrackingLog>, StartError> {
     }
 }
 
-struct CoreParts<'a> {
+struct CoreParts {
     config: CheckedConfiguration,
     settle_policy: SettlePolicy,
     tls: Tls,
     resolver: Arc<dyn Resolver>,
     spool: Arc<dyn Spool>,
     pipeline: Agents,
-    listeners: &'a [(Listener, SocketAddr)],
+    asked_at: AgentEvents,
+    has_resolver: bool,
 }
 
 struct Channels {
@@ -184,14 +230,23 @@ struct Channels {
     dispatcher: mpsc::Receiver<Request>,
 }
 
-fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
-    let CoreParts { config, settle_policy, tls, resolver, spool, pipeline, listeners } = given;
+fn core(given: CoreParts, parts: &mut Parts) -> (Arc<Core>, Channels) {
+    let CoreParts { config, settle_policy, tls, resolver, spool, .. } = given;
+    let CoreParts { pipeline, asked_at, has_resolver, .. } = given;
     let (submission, submitted) = mpsc::channel(SUBMISSION_CAPACITY);
     let (dispatcher, requests) = mpsc::channel(DISPATCHER_CAPACITY);
+    let domains = parts.agents.iter();
+    let agent_domains =
+        domains.map(|(name, (domains, _))| (name.clone(), domains.clone())).collect();
     let agents: HashMap<String, Arc<dyn DeliveryAgent>> =
         parts.agents.drain().map(|(name, (_, agent))| (name, agent)).collect();
     let core = Core {
-        identity: RwLock::new(Arc::new(identity(&config, listeners, parts.private_addresses))),
+        // Nothing is sent before the listeners are known.
+        identity: RwLock::new(Arc::new(identity(&config, &[], parts.private_addresses))),
+        agent_domains,
+        listeners: Mutex::default(),
+        has_resolver,
+        private_addresses: parts.private_addresses,
         settle_policy,
         secrets: parts.secrets.take(),
         smart_hosts: Arc::new(SmartHosts::new(&config)),
@@ -201,6 +256,7 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
         sinks: std::mem::take(&mut parts.sinks),
         agents,
         pipeline,
+        asked_at,
         directory: parts.directory.take(),
         authentication: parts.authenticator.take().map(|users| Authentication::new(users, &tls)),
         resolver,
@@ -221,9 +277,9 @@ fn core(given: CoreParts<'_>, parts: &mut Parts) -> (Arc<Core>, Channels) {
 }
 
 /// Our names and where we listen, so that mail is not sent to ourselves.
-fn identity(
+pub(crate) fn identity(
     config: &CheckedConfiguration,
-    listeners: &[(Listener, SocketAddr)],
+    addresses: &[SocketAddr],
     private_addresses: bool,
 ) -> LocalIdentity {
     let mut identity =
@@ -234,8 +290,8 @@ fn identity(
             identity = identity.with_name(name);
         }
     }
-    for (listener, _) in listeners {
-        identity = identity.with_address(listener.address());
+    for address in addresses {
+        identity = identity.with_address(*address);
     }
     identity
 }
@@ -367,14 +423,8 @@ fn load_event(core: &Core, loaded: &LoadedMessage) -> TrackingEvent {
     event
 }
 
-/// Lets every task run; returns where the listeners are.
-fn run(
-    core: &Arc<Core>,
-    scheduler: Scheduler,
-    channels: Channels,
-    listeners: Vec<(Listener, SocketAddr)>,
-    later: Vec<Submitted>,
-) -> Vec<SocketAddr> {
+/// Lets every task run.
+fn run(core: &Arc<Core>, scheduler: Scheduler, channels: Channels, later: Vec<Submitted>) {
     core.spawn(dispatcher::run(Arc::clone(core), scheduler, channels.dispatcher));
     let submission = Arc::new(Mutex::new(channels.submission));
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get() * 2);
@@ -389,11 +439,4 @@ fn run(
             }
         }
     });
-    let places = Arc::new(Places::default());
-    let mut addresses = Vec::with_capacity(listeners.len());
-    for (listener, binding) in listeners {
-        addresses.push(listener.address());
-        core.spawn(listener.run(Arc::clone(core), binding, Arc::clone(&places)));
-    }
-    addresses
 }

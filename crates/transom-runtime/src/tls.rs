@@ -11,11 +11,15 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use transom_smtp::sasl::Channel;
-use transom_types::RemoteHost;
+use transom_types::{Domain, RemoteHost};
 
+mod clients;
+
+use self::clients::Clients;
 use crate::wire::Stream;
 
 /// How long a handshake may take, both ways: a peer that begins one and falls silent must not keep
@@ -140,6 +144,8 @@ pub enum TlsError {
 #[derive(Clone)]
 pub(crate) struct Tls {
     acceptor: Option<TlsAcceptor>,
+    /// For connectors that want to know who the client is.
+    clients: Option<Clients>,
     connector: Option<TlsConnector>,
     provider: Option<Arc<CryptoProvider>>,
 }
@@ -151,6 +157,8 @@ pub(crate) struct Secured {
     pub(crate) agreed: String,
     /// What AUTH can be bound to.
     pub(crate) channel: Channel,
+    /// Which of the hosts that were asked for the client has shown to be.
+    pub(crate) names: Vec<Domain>,
 }
 
 impl fmt::Debug for Tls {
@@ -164,19 +172,24 @@ impl Tls {
     pub(crate) fn new(
         provider: Option<Arc<CryptoProvider>>,
         certificate: Option<Certificate>,
+        roots: Option<TrustedRoots>,
     ) -> Result<Self, TlsError> {
         let Some(provider) = provider.or_else(built_in_provider) else {
             return match certificate {
                 Some(_) => Err(TlsError::NoProvider),
-                None => Ok(Self { acceptor: None, connector: None, provider: None }),
+                None => Ok(Self { acceptor: None, clients: None, connector: None, provider: None }),
             };
         };
-        let acceptor = match certificate {
-            Some(certificate) => Some(acceptor(&provider, certificate)?),
-            None => None,
-        };
+        let (mut acceptor, mut clients) = (None, None);
+        if let Some(certificate) = &certificate {
+            let config = server_config(&provider, certificate, None)?;
+            acceptor = Some(TlsAcceptor::from(Arc::new(config)));
+            if let Some(roots) = roots {
+                clients = Some(Clients::new(&provider, certificate, roots)?);
+            }
+        }
         let connector = Some(connector(&provider)?);
-        Ok(Self { acceptor, connector, provider: Some(provider) })
+        Ok(Self { acceptor, clients, connector, provider: Some(provider) })
     }
 
     /// Octets that nobody can guess; none without cryptography.
@@ -196,13 +209,26 @@ impl Tls {
         self.connector.is_some()
     }
 
-    /// The server's side of a handshake.
-    pub(crate) async fn accept(&self, stream: Box<dyn Stream>) -> io::Result<Secured> {
-        let Some(acceptor) = &self.acceptor else { return Err(no_tls()) };
+    /// Whether clients can be asked who they are.
+    pub(crate) fn may_judge(&self) -> bool {
+        self.clients.is_some()
+    }
+
+    /// The server's side of a handshake. Where there are `domains`, the client is asked which of
+    /// them it is.
+    pub(crate) async fn accept(
+        &self,
+        stream: Box<dyn Stream>,
+        domains: &[Domain],
+    ) -> io::Result<Secured> {
+        let clients = self.clients.as_ref().filter(|_| !domains.is_empty());
+        let acceptor = clients.map(|clients| &clients.acceptor).or(self.acceptor.as_ref());
+        let Some(acceptor) = acceptor else { return Err(no_tls()) };
         let stream = in_time(acceptor.accept(stream)).await?;
         let connection = stream.get_ref().1;
         let (agreed, channel) = (describe(connection), channel(connection));
-        Ok(Secured { stream: Box::new(stream), agreed, channel })
+        let names = clients.map(|clients| clients.names(connection, domains)).unwrap_or_default();
+        Ok(Secured { stream: Box::new(stream), agreed, channel, names })
     }
 
     /// The client's side of a handshake with `host`. The certificate is not judged.
@@ -282,22 +308,27 @@ fn built_in_provider() -> Option<Arc<CryptoProvider>> {
     None
 }
 
-fn acceptor(
+/// Clients are asked for a certificate where somebody judges it.
+fn server_config(
     provider: &Arc<CryptoProvider>,
-    certificate: Certificate,
-) -> Result<TlsAcceptor, TlsError> {
-    let origin = certificate.origin;
+    certificate: &Certificate,
+    asked: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<rustls::ServerConfig, TlsError> {
+    let origin = &certificate.origin;
     let mismatch = |error: rustls::Error| TlsError::Mismatch {
         origin: origin.clone(),
         error: error.to_string(),
     };
-    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
-        .map_err(mismatch)?
-        .with_no_client_auth()
-        .with_single_cert(certificate.chain, certificate.key)
         .map_err(mismatch)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    let builder = match asked {
+        Some(asked) => builder.with_client_cert_verifier(asked),
+        None => builder.with_no_client_auth(),
+    };
+    builder
+        .with_single_cert(certificate.chain.clone(), certificate.key.clone_key())
+        .map_err(mismatch)
 }
 
 fn connector(provider: &Arc<CryptoProvider>) -> Result<TlsConnector, TlsError> {

@@ -115,6 +115,12 @@ impl ContentScan {
         self.header_too_large
     }
 
+    /// Length of the header section, the empty line behind it not included; none while it is not
+    /// complete.
+    pub fn header_octets(&self) -> Option<u64> {
+        self.header.is_none().then_some(self.facts.header_octets)
+    }
+
     /// What was found, the last line included even without a line end.
     pub fn finish(mut self) -> ContentFacts {
         if let Some(header) = self.header.take() {

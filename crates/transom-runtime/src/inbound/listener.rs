@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures::FutureExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use super::front_end;
 use super::places::Places;
@@ -27,7 +29,7 @@ pub(crate) struct Listener {
 }
 
 /// Opens a listening socket. Port 0 lets the system choose.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<Listener> {
+pub(super) fn bind(address: SocketAddr) -> io::Result<Listener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -38,31 +40,52 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<Listener> {
 
 impl Listener {
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Accepts until the transport stops. `binding` is the address as the configuration has it,
+    /// Accepts until `stop`. `binding` is the address as the configuration has it,
     /// which differs from the socket's where the system chose the port.
-    pub(crate) async fn run(self, core: Arc<Core>, binding: SocketAddr, places: Arc<Places>) {
+    pub(super) async fn run(
+        self,
+        core: Arc<Core>,
+        binding: SocketAddr,
+        places: Arc<Places>,
+        stop: CancellationToken,
+    ) {
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
-                () = core.stop.cancelled() => return,
+                () = stop.cancelled() => break,
             };
             match accepted {
-                Ok((stream, client)) => {
-                    let local = stream.local_addr().unwrap_or(self.address);
-                    let binding = SocketAddr::new(local.ip(), binding.port());
-                    let ends = Ends { local, binding, client };
-                    core.spawn(admit(Arc::clone(&core), Arc::clone(&places), ends, stream));
-                }
+                Ok(accepted) => self.take(&core, binding, &places, accepted),
                 Err(error) => {
                     tracing::warn!(address = %self.address, %error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
+        if core.stop.is_cancelled() {
+            return;
+        }
+        // The binding is gone from the configuration: who has connected already is not cut off.
+        while let Some(Ok(accepted)) = self.socket.accept().now_or_never() {
+            self.take(&core, binding, &places, accepted);
+        }
+    }
+
+    fn take(
+        &self,
+        core: &Arc<Core>,
+        binding: SocketAddr,
+        places: &Arc<Places>,
+        (stream, client): (TcpStream, SocketAddr),
+    ) {
+        let local = stream.local_addr().unwrap_or(self.address);
+        let binding = SocketAddr::new(local.ip(), binding.port());
+        let ends = Ends { local, binding, client };
+        core.spawn(admit(Arc::clone(core), Arc::clone(places), ends, stream));
     }
 }
 

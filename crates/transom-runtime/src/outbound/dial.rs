@@ -289,8 +289,8 @@ pub async fn send_message(
     envelope: &Envelope,
     content: Bytes,
 ) -> Result<Vec<RecipientResult>, ClientError> {
-    let none =
-        Tls::new(None, None).map_err(|error| ClientError(unreachable_host(&error.to_string())))?;
+    let none = Tls::new(None, None, None)
+        .map_err(|error| ClientError(unreachable_host(&error.to_string())))?;
     let dialing = Dialing {
         helo,
         remote: RemoteHost { name: server.ip().to_string(), address: Some(server) },

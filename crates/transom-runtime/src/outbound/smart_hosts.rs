@@ -14,12 +14,12 @@ pub(crate) struct SmartHosts(Mutex<HashMap<ConnectorId, SmartHostPool>>);
 
 impl SmartHosts {
     pub(crate) fn new(config: &CheckedConfiguration) -> Self {
-        let pools = config.send_connectors().iter().filter_map(|connector| {
-            let SendDelivery::SmartHosts(hosts) = &connector.delivery else { return None };
-            let pool = SmartHostPool::new(connector.smart_host_order, hosts.len());
-            Some((connector.name.clone(), pool))
-        });
-        Self(Mutex::new(pools.collect()))
+        Self(Mutex::new(pools_of(config)))
+    }
+
+    /// Begins anew for another configuration: places in a list of hosts mean others then.
+    pub(crate) fn reload(&self, config: &CheckedConfiguration) {
+        *self.pools() = pools_of(config);
     }
 
     /// In which order to try the hosts of a connector, by their places in its list.
@@ -44,6 +44,15 @@ impl SmartHosts {
     fn pools(&self) -> MutexGuard<'_, HashMap<ConnectorId, SmartHostPool>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn pools_of(config: &CheckedConfiguration) -> HashMap<ConnectorId, SmartHostPool> {
+    let pools = config.send_connectors().iter().filter_map(|connector| {
+        let SendDelivery::SmartHosts(hosts) = &connector.delivery else { return None };
+        let pool = SmartHostPool::new(connector.smart_host_order, hosts.len());
+        Some((connector.name.clone(), pool))
+    });
+    pools.collect()
 }
 
 /// An attempt at a smart host; it ends when this is dropped.
