@@ -18,7 +18,7 @@ use crate::support::{Client, Events, address, anywhere, bare, message, stop};
 use crate::tls::{handshake, secured, write_certificate};
 
 /// alice has a password, and the database is down for bob.
-struct Users;
+pub(crate) struct Users;
 
 #[async_trait]
 impl Authenticator for Users {
@@ -33,7 +33,7 @@ impl Authenticator for Users {
     }
 }
 
-const ALICE: &str = "AUTH PLAIN AGFsaWNlAHNlY3JldA==";
+pub(crate) const ALICE: &str = "AUTH PLAIN AGFsaWNlAHNlY3JldA==";
 const BOB: &str = "AUTH PLAIN AGJvYgBzZWNyZXQ=";
 const ELSEWHERE: &str = "x@elsewhere.example";
 

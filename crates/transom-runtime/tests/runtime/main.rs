@@ -8,6 +8,7 @@
 )]
 
 mod agent;
+mod agents;
 mod auth;
 mod dns;
 mod front_ends;
@@ -21,7 +22,9 @@ mod peer;
 mod pressure;
 mod profile;
 mod rates;
+mod receive_limits;
 mod refused_content;
+mod reload;
 mod removal;
 mod retry;
 mod smart_hosts;
