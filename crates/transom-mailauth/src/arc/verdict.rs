@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::dkim::DkimProblem;
+use crate::dkim::{DkimProblem, DkimResult};
 
 /// What became of the chain of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,11 @@ impl ArcVerdict {
     /// Whether the chain holds.
     pub fn is_pass(&self) -> bool {
         self.result == ArcResult::Pass
+    }
+
+    /// Whether the chain says of itself that it is broken.
+    pub(super) fn is_sealed_broken(&self) -> bool {
+        matches!(self.problem, Some(ArcProblem::SealedBroken { .. }))
     }
 }
 
@@ -80,6 +85,9 @@ pub enum ArcProblem {
         /// How many may be.
         limit: usize,
     },
+    /// The header section is too large to be looked at.
+    #[error("the header section is too large")]
+    HeaderTooLarge,
     /// Fields whose instance cannot be read, is there twice, or is missing.
     #[error("the sets are not complete")]
     Structure,
@@ -99,4 +107,16 @@ pub enum ArcProblem {
         /// What is wrong.
         problem: DkimProblem,
     },
+}
+
+impl ArcProblem {
+    /// Trouble with the DNS is temporary, all else breaks the chain.
+    pub(super) fn result(&self) -> ArcResult {
+        match self {
+            Self::Field { problem, .. } if problem.result() == DkimResult::TempError => {
+                ArcResult::TempError
+            }
+            _ => ArcResult::Fail,
+        }
+    }
 }
