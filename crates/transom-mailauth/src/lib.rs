@@ -43,4 +43,7 @@
 pub mod arc;
 pub mod dkim;
 pub mod dmarc;
+pub mod policy;
+pub mod results;
 pub mod spf;
+pub mod verdicts;

@@ -53,7 +53,7 @@ impl fmt::Display for CompAuth {
 /// | 130 | pass | a trusted sealer had found that DMARC passed |
 /// | 201 | softpass | there is no policy, and SPF vouches for a HELO within the author's domain |
 /// | 300 | none | the DNS did not answer |
-/// | 400 | none | the client is a trusted forwarder |
+/// | 400 | none | the client is a trusted forwarder, or may send for us |
 /// | 601 | fail | a domain of our own, without a policy, and nothing stands in |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -109,6 +109,7 @@ pub(super) fn composite(
         (result, None) => {
             let is_own = dmarc.author.as_ref().is_some_and(|author| trust.is_own(author));
             match result {
+                _ if is_own && trust.is_own_sender(facts.client) => (CompAuth::None, 400),
                 DmarcResult::Fail if is_own => (CompAuth::Fail, 10),
                 DmarcResult::Fail if dmarc.policy != DmarcPolicy::None => (CompAuth::Fail, 0),
                 _ if is_own => (CompAuth::Fail, 601),

@@ -7,7 +7,7 @@
 mod client;
 mod composite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::IpAddr;
 
