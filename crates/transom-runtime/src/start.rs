@@ -52,7 +52,7 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
     let config = builder.gather()?.check()?;
     let mut parts = builder.parts;
     let roots = parts.trusted_roots.take();
-    let tls = Tls::new(parts.provider.take(), parts.certificate.take(), roots)?;
+    let tls = Tls::new(parts.provider.take(), parts.certificate.as_ref(), roots)?;
     check(&config, tls.may_accept(), tls.may_judge(), parts.secrets.is_some())?;
     let has_resolver = parts.resolver.is_some() || asks_dns(&config);
     let resolver = resolver(&config, parts.resolver.take())?;

@@ -11,7 +11,7 @@ use super::damage::Damage;
 use super::quarantine::copy_blob;
 use super::shared::Shared;
 use crate::io::{OpenMode, SpoolFile, SpoolIo};
-use crate::spool::{BlobClaim, ReadContent, StoreError};
+use crate::spool::{BlobClaim, Content, ReadContent, StoreError};
 use crate::sync::lock;
 
 /// A file in `tmp/` that grows. Dropping it removes the file.
@@ -83,7 +83,8 @@ impl BlobWriter {
         self.finished = true;
         // From here on the claim removes the file when no Accept comes.
         let crcs = std::mem::take(&mut self.crcs);
-        let claim = Claim { shared, path: path.clone(), crcs, claimed: false };
+        let (id, octets) = (self.id, self.written);
+        let claim = Claim { shared, id, octets, path: path.clone(), crcs, claimed: false };
         io.fsync_dir(&self.id.folder()).map_err(|error| io_error(&path, &error))?;
         Ok(claim)
     }
@@ -127,6 +128,8 @@ pub(super) fn remove(shared: &Shared, path: String) {
 /// A durable body that no Accept names yet.
 pub(super) struct Claim {
     shared: Arc<Shared>,
+    id: BodyId,
+    octets: u64,
     path: String,
     crcs: Vec<u32>,
     claimed: bool,
@@ -143,6 +146,14 @@ impl BlobClaim for Claim {
 
     fn block_crcs(&self) -> &[u32] {
         &self.crcs
+    }
+
+    fn content(&self, id: InternalMessageId) -> Result<Content, StoreError> {
+        let (octets, crcs) = (self.octets, self.crcs.clone());
+        let body = Body { id: self.id, octets, crcs, place: Place::Blob };
+        let reader = BlobReader::open(&*self.shared.io, id, body);
+        let reader = reader.map_err(|error| io_error(&self.path, &error))?;
+        Ok(Content::from_reader(octets, Arc::new(reader)))
     }
 }
 

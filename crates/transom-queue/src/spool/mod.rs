@@ -155,6 +155,8 @@ pub(crate) trait BlobClaim: Send + Sync {
     fn release(&mut self);
     /// CRC32C of each 64 KiB block.
     fn block_crcs(&self) -> &[u32];
+    /// The body, for whoever wants to look at it before it is accepted.
+    fn content(&self, id: InternalMessageId) -> Result<Content, StoreError>;
 }
 
 impl Ingested {
@@ -173,6 +175,21 @@ impl Ingested {
         match &self.body {
             IngestedBody::Inline(bytes) => Some(bytes.clone()),
             IngestedBody::Blob(_) => None,
+        }
+    }
+}
+
+impl Ingested {
+    /// The content, to look at before it is accepted. Reading may block on the disk where it is
+    /// not in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] where it cannot be opened.
+    pub fn content(&self) -> Result<Content, StoreError> {
+        match &self.body {
+            IngestedBody::Inline(bytes) => Ok(Content::from_bytes(bytes.clone())),
+            IngestedBody::Blob(claim) => claim.content(self.id),
         }
     }
 }

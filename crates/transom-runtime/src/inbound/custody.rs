@@ -50,7 +50,7 @@ struct Durable {
 /// What one commit makes durable.
 #[derive(Default)]
 struct Ops {
-    ops: Vec<Op>,
+    list: Vec<Op>,
     /// Whether the message is not as it was accepted, but for its edits.
     is_divided: bool,
     is_edited: bool,
@@ -84,7 +84,7 @@ impl Reception {
         };
         // [RFC 2033 §4.2-c, §4.3-b] one commit for all recipients, and none is told before it.
         let accept = Box::new(Accept { body: complete.body, message: message.clone() });
-        let mut ops = Ops { ops: vec![Op::Accept(accept)], ..Ops::default() };
+        let mut ops = Ops { list: vec![Op::Accept(accept)], ..Ops::default() };
         if let Some(plan) = &plan {
             self.check_possible(plan, &copies)?;
             let made = Making { id, message: &message, content: content.clone(), plan, copies };
@@ -95,7 +95,7 @@ impl Reception {
         // [RFC 5321 §4.2.5-a, §4.2.5-b] gone with any other reply;
         // [RFC 5321 §6.1-g] nothing else is waited for.
         let committed =
-            self.core.spool.commit(std::mem::take(&mut ops.ops), Durability::Sync).await;
+            self.core.spool.commit(std::mem::take(&mut ops.list), Durability::Sync).await;
         let committed = committed.map_err(|error| self.refused("spool", store_reply(&error)))?;
         let reply = self.queued_reply(&message, id);
         // Of messages sent without waiting for replies, the one before is told first.
@@ -152,27 +152,27 @@ impl Reception {
         };
         // A fork begins with the edits that the message has then, and with who holds it.
         for copy in others {
-            made.ops.push(Op::Edit { id, edits: edits(Some(copy))? });
+            made.list.push(Op::Edit { id, edits: edits(Some(copy))? });
             let forks = vec![Fork { recipients: copy.recipients.clone() }];
             let holds = copy.treatment.hold;
-            made.ops.extend(holds.then(|| admin(AdminVerb::Suspend)));
-            made.ops.push(Op::Categorize { id, forks });
-            made.ops.extend(holds.then(|| admin(AdminVerb::Resume)));
+            made.list.extend(holds.then(|| admin(AdminVerb::Suspend)));
+            made.list.push(Op::Categorize { id, forks });
+            made.list.extend(holds.then(|| admin(AdminVerb::Resume)));
         }
         let own_edits = edits(own)?;
         made.is_edited = !own_edits.is_empty();
         made.is_divided = !others.is_empty();
         if made.is_edited || made.is_divided {
-            made.ops.push(Op::Edit { id, edits: own_edits });
+            made.list.push(Op::Edit { id, edits: own_edits });
         }
         if own.is_some_and(|own| own.treatment.hold) {
-            made.ops.push(admin(AdminVerb::Suspend));
+            made.list.push(admin(AdminVerb::Suspend));
             made.is_divided = true;
         }
         self.end_recipients(id, message, content, plan, made).await?;
         for generated in plan.generated() {
             let (op, durable) = self.generate(&generated.envelope, &generated.content).await?;
-            made.ops.push(op);
+            made.list.push(op);
             made.generated.push(durable);
         }
         Ok(())
@@ -214,7 +214,7 @@ impl Reception {
             expires_in: self.core.settle_policy.profile.expiry,
             random: fastrand::u64(..),
         });
-        made.ops.push(settlement.op);
+        made.list.push(settlement.op);
         made.events.extend(settlement.events);
         // Without its content the report carries no header section; better than none.
         let content = Content::from_bytes(content.unwrap_or_default());
@@ -222,7 +222,7 @@ impl Reception {
         let at_hand = AtHand { id, message, state, content, fresh: false };
         for draft in settlement.reports {
             let (op, report) = settlement::make_report(&self.core, &at_hand, draft).await?;
-            made.ops.push(op);
+            made.list.push(op);
             made.reports.push(report);
         }
         Ok(())
@@ -378,14 +378,12 @@ fn recipients_of(plan: &MessagePlan) -> Vec<Recipient> {
 }
 
 fn outcome(agent: &str, reply: Option<&Reply>) -> Outcome {
-    match reply {
-        Some(reply) => Outcome::Failed(Status::local(AttemptStage::Agent, reply.clone())),
-        None => {
-            let code = EnhancedStatusCode::success(0, 0);
-            let reply = Reply::new(ReplyCode::OK, code, format!("dropped by agent {agent}"));
-            Outcome::Removed(Status::local(AttemptStage::Agent, reply))
-        }
+    if let Some(reply) = reply {
+        return Outcome::Failed(Status::local(AttemptStage::Agent, reply.clone()));
     }
+    let code = EnhancedStatusCode::success(0, 0);
+    let reply = Reply::new(ReplyCode::OK, code, format!("dropped by agent {agent}"));
+    Outcome::Removed(Status::local(AttemptStage::Agent, reply))
 }
 
 fn edit_list(edits: Vec<ContentEdit>, trace_octets: u64) -> Result<EditList, StoreError> {

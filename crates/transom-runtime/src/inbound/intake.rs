@@ -192,8 +192,9 @@ impl Reception {
             return Ok(());
         }
         let plan = self.transaction.as_mut().and_then(|open| open.plan.as_mut());
-        if let (Some(plan), Some(content)) = (plan, complete.body.bytes().map(Content::from_bytes))
-        {
+        if let Some(plan) = plan {
+            let content = complete.body.content();
+            let content = content.map_err(|error| Refused::from(store_reply(&error)))?;
             plan.set_content(Arc::new(Behind { content, skip: complete.trace_octets }));
         }
         self.ask_always(ReceiveStep::EndOfData).await

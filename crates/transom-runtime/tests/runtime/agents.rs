@@ -129,11 +129,11 @@ impl ReceiveAgent for Witness {
     }
 
     async fn on_reject(&self, _: &SessionView, event: AgentEvent, reply: &Reply) {
-        self.hear(format!("reject {event} {}", reply.code()));
+        let _ = self.hear(format!("reject {event} {}", reply.code()));
     }
 
     async fn on_disconnect(&self, _: &SessionView) {
-        self.hear("disconnect");
+        let _ = self.hear("disconnect");
     }
 }
 
@@ -352,7 +352,10 @@ impl ReceiveAgent for Sorter {
         }
         effects.to_all(Effect::SetPriority(MtPriority::new(2).unwrap()));
         let notice = GeneratedMessage {
-            envelope: Envelope::new(ReversePath::Null, ["<watch@contoso.example>".parse().unwrap()]),
+            envelope: Envelope::new(
+                ReversePath::Null,
+                ["<watch@contoso.example>".parse().unwrap()],
+            ),
             content: "Subject: notice\r\n\r\nMail came.\r\n".into(),
         };
         effects.to_all(Effect::Submit(notice));
@@ -472,11 +475,8 @@ async fn agent_that_hangs_panics_or_is_slow_harms_no_other_session() {
             .with_timeout(Duration::from_millis(500))
             .with_on_failure(OnFailure::TempFail)
     };
-    let transport = node(&events, &mailbox)
-        .receive_agent(unwell("unwell"), Unwell)
-        .start()
-        .await
-        .unwrap();
+    let transport =
+        node(&events, &mailbox).receive_agent(unwell("unwell"), Unwell).start().await.unwrap();
     let to = address(&transport);
     // Few enough failures that the agent stays in use.
     let one = |from: &'static str| tokio::spawn(timed(to, from));

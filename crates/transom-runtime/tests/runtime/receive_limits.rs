@@ -141,8 +141,7 @@ async fn who_has_logged_in_may_err_more_often() {
 
 #[tokio::test]
 async fn message_above_the_rate_ends_the_session() {
-    let limits =
-        ReceiveLimits::default().with_message_rate(Some(2), MessageRateSource::IpAddress);
+    let limits = ReceiveLimits::default().with_message_rate(Some(2), MessageRateSource::IpAddress);
     let transport = start(internet().with_limits(limits)).await;
     let mut client = Client::ready(address(&transport)).await;
     for _ in 0..2 {
@@ -172,8 +171,7 @@ async fn right_to_exceed_the_size_comes_with_the_login() {
     client.expect(&format!("{MAIL} SIZE=2000"), "552 5.3.4").await;
     client.expect(ALICE, "235").await;
     let content = format!("Subject: x\r\n\r\n{}", "0123456789012345678\r\n".repeat(100));
-    let reply =
-        client.submit("a@client.example", &["b@contoso.example"], content.as_bytes()).await;
+    let reply = client.submit("a@client.example", &["b@contoso.example"], content.as_bytes()).await;
     assert!(reply.starts_with("250 2.6.0"), "{reply}");
     stop(transport).await;
 }
@@ -287,8 +285,7 @@ async fn certificate_makes_a_partner_and_a_made_up_one_makes_nobody() {
     let roots = TrustedRoots::from_pem_file(&folder.path().join("partner.example")).unwrap();
     // The same name, but nobody trusts who signed it.
     let made_up = certificate_of("partner.example", folder.path());
-    let permissions =
-        Permissions::none().with_rights(PrincipalKind::Partner, Rights::PARTNERS);
+    let permissions = Permissions::none().with_rights(PrincipalKind::Partner, Rights::PARTNERS);
     let connector = internet()
         .with_tls(ReceiveTls::Offered)
         .with_partner_domains(vec!["partner.example".parse().unwrap()])
@@ -341,8 +338,7 @@ impl Directory for House {
 async fn policies_of_recipients_are_kept_at_rcpt() {
     let events = Events::default();
     let permissions = Permissions::anonymous_users().with_authenticated(USER);
-    let connector =
-        internet().with_auth(ReceiveAuth::DangerClear).with_permissions(permissions);
+    let connector = internet().with_auth(ReceiveAuth::DangerClear).with_permissions(permissions);
     let transport = bare(&events)
         .receive_connector(connector)
         .accepted_domain(AcceptedDomain::internal_relay("relay.example").unwrap())

@@ -176,12 +176,11 @@ impl ServerSession {
             Open::Etrn => usual(FixedReply::QueuingStarted),
             // [RFC 5321 §3.5.3-a, §7.3-a, §7.3-b] 252 says that nothing was verified.
             Open::Expn => usual(FixedReply::CannotExpand),
-            Open::Extension | Open::Xforward => usual(FixedReply::Ok),
+            Open::Extension | Open::Noop | Open::Xforward => usual(FixedReply::Ok),
             Open::Vrfy => usual(FixedReply::CannotVerify),
             // [Postfix XCLIENT] the greeting that follows is the reply.
             Open::Xclient { address } => return self.begin_anew(address, None),
             Open::Help => usual(self.help()),
-            Open::Noop => usual(FixedReply::Ok),
             Open::Rset => {
                 self.forget_transaction();
                 usual(FixedReply::Reset)

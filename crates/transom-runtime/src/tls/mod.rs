@@ -171,7 +171,7 @@ impl Tls {
     /// TLS with the given certificate, or without any: then STARTTLS is not offered.
     pub(crate) fn new(
         provider: Option<Arc<CryptoProvider>>,
-        certificate: Option<Certificate>,
+        certificate: Option<&Certificate>,
         roots: Option<TrustedRoots>,
     ) -> Result<Self, TlsError> {
         let Some(provider) = provider.or_else(built_in_provider) else {
@@ -181,7 +181,7 @@ impl Tls {
             };
         };
         let (mut acceptor, mut clients) = (None, None);
-        if let Some(certificate) = &certificate {
+        if let Some(certificate) = certificate {
             let config = server_config(&provider, certificate, None)?;
             acceptor = Some(TlsAcceptor::from(Arc::new(config)));
             if let Some(roots) = roots {
