@@ -227,12 +227,12 @@ impl Boot {
         poison: &mut Vec<InternalMessageId>,
     ) -> Result<(Arc<Shared>, Committer), OpenError> {
         let Self { io, options, spool, machine, clean, suspects } = self;
-        let epochs = folder.segments.iter().map(|segment| segment.header.epoch);
-        let epoch = epochs.max().unwrap_or(0).checked_add(1);
-        let number = folder.highest.checked_add(1);
-        let (Some(epoch), Some(segment)) = (epoch, number) else {
+        // No number is used twice, and no boot had an epoch above the number of its first segment:
+        // so this one is new, also where the header that held the last one is lost.
+        let Some(segment) = folder.highest.checked_add(1) else {
             return Err(at(&*io, "count on", io::Error::other("no numbers are left")));
         };
+        let epoch = segment;
         let header = SegmentHeader { segment, epoch, previous: 0, previous_end: 0, machine };
         let record = BootRecord {
             epoch,

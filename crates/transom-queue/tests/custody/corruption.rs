@@ -8,6 +8,7 @@ use transom_queue::testing::{CrashKind, Rng, SimFs, block_on, sample_body};
 use transom_queue::{Content, StoreError};
 use transom_types::InternalMessageId;
 
+use crate::histories::accept;
 use crate::ledger::{Ledger, Opened};
 use crate::model::edited;
 use crate::sim::{Sim, open};
@@ -214,4 +215,19 @@ fn damaged_inline_body_costs_its_message_alone() {
         assert!(tried > 0, "{id} is nowhere");
     }
     assert!(tried > 3);
+}
+
+#[test]
+fn ids_of_a_run_whose_segments_lost_their_headers_are_not_given_again() {
+    let mut sim = Sim::new(1);
+    let ids: Vec<_> = (0..3).map(|number| sim.commit(accept(number, 1, 900)).accepted[0]).collect();
+    let old = sim.store.take();
+    sim.fs = sim.fs.crash(CrashKind::Kill);
+    drop(old);
+    let newest = sim.segments().pop().expect("a segment");
+    assert!(sim.fs.damage(&newest, |octets| octets[..8192].fill(1)));
+    let store = open(&sim.fs).expect("opens");
+    assert!(store.loaded.is_empty());
+    let next = store.spool.begin(None).expect("begins").id();
+    assert!(ids.iter().all(|id| *id < next), "{next} after {ids:?}");
 }
