@@ -77,8 +77,9 @@ pub use transom_connector::{
 pub use transom_queue::RetryProfile;
 pub use transom_runtime::{
     Certificate, ClientError, Clock, Done, Maildir, MessageTarget, NotRunning, Progress,
-    QueryError, QueueTarget, Removal, ShutdownReport, StartError, SystemClock, TlsError,
-    TrackingLog, Transport, TransportBuilder, VerbError, rustls, send_message,
+    QueryError, QueueTarget, ReloadError, Removal, ShutdownReport, StartError, SystemClock,
+    TlsError, TrackingLog, Transport, TransportBuilder, TrustedRoots, VerbError, rustls,
+    send_message,
 };
 pub use transom_tracking::{EventSink, TrackingEvent};
 
