@@ -96,11 +96,8 @@ fn explain_recipient(
     recipient: &str,
     size: u64,
 ) -> Result<String, String> {
-    let bracketed = if recipient.starts_with('<') {
-        recipient.to_owned()
-    } else {
-        format!("<{recipient}>")
-    };
+    let bracketed =
+        if recipient.starts_with('<') { recipient.to_owned() } else { format!("<{recipient}>") };
     let path: ForwardPath =
         bracketed.parse().map_err(|error| format!("{recipient}: is no recipient: {error}"))?;
     Ok(explain(configuration, &path, size).to_string())

@@ -12,6 +12,10 @@ use transom::types::Secret;
 /// What `--help` says.
 pub(crate) const HELP: &str = "\
 usage: transport [FLAGS]
+  --config FILE            take connectors, domains and limits from FILE, in TOML or JSON, and
+                           again at SIGHUP; its agent \"mailbox\" delivers into Maildirs
+  --directory FILE         who the recipients are, in TOML
+  --secret NAME:FILE       the password that the configuration calls NAME (repeatable)
   --listen ADDR            take mail at ADDR (repeatable); samples are off then
   --listen-tls ADDR        take mail at ADDR, in TLS from the first octet (repeatable)
   --cert FILE --key FILE   the certificate for TLS, in PEM; else one is made
@@ -33,6 +37,9 @@ Folders that are not named are made in a temporary one.";
 /// The flags, checked.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) secrets: Vec<(String, PathBuf)>,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) listen_tls: Vec<SocketAddr>,
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
@@ -80,7 +87,9 @@ impl Arguments {
             (None, None) => None,
             _ => return Err("--cert and --key go together".to_owned()),
         };
-        if !arguments.listen.is_empty() || !arguments.listen_tls.is_empty() {
+        arguments.refuse_beside_config()?;
+        let listens = !arguments.listen.is_empty() || !arguments.listen_tls.is_empty();
+        if listens || arguments.config.is_some() {
             arguments.samples = false;
         }
         if arguments.once && !arguments.samples {
@@ -92,6 +101,25 @@ impl Arguments {
         Ok(Parsed::Run(Box::new(arguments)))
     }
 
+    /// What a file says, no flag says too.
+    fn refuse_beside_config(&self) -> Result<(), String> {
+        let given = [
+            ("--listen", !self.listen.is_empty()),
+            ("--listen-tls", !self.listen_tls.is_empty()),
+            ("--accepted-domain", !self.accepted_domains.is_empty()),
+            ("--relay-domain", !self.relay_domains.is_empty()),
+            ("--smart-host", self.smart_host.is_some()),
+            ("--relay-from", !self.relay_from.is_empty()),
+            ("--message-size-max", self.message_size_max.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) if self.config.is_some() => {
+                Err(format!("{flag} does not go with --config, which says it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn with_value(
         &mut self,
         flag: &str,
@@ -99,6 +127,9 @@ impl Arguments {
     ) -> Result<(), String> {
         let mut value = || value(flag, words);
         match flag {
+            "--config" => self.config = Some(value()?.into()),
+            "--directory" => self.directory = Some(value()?.into()),
+            "--secret" => self.secrets.push(secret(&value()?)?),
             "--listen" => self.listen.push(parsed(flag, &value()?)?),
             "--listen-tls" => self.listen_tls.push(parsed(flag, &value()?)?),
             "--accepted-domain" => {
@@ -126,6 +157,15 @@ fn text(word: OsString) -> Result<String, String> {
 
 fn value(flag: &str, words: &mut impl Iterator<Item = String>) -> Result<String, String> {
     words.next().ok_or_else(|| format!("{flag} needs a value"))
+}
+
+fn secret(value: &str) -> Result<(String, PathBuf), String> {
+    match value.split_once(':') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), file.into()))
+        }
+        _ => Err(format!("--secret {value}: must be NAME:FILE")),
+    }
 }
 
 /// The error does not repeat the value, which may be a password.

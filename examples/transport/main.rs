@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "it talks to a person")]
 
 mod arguments;
+mod files;
 mod samples;
 mod serve;
 

@@ -19,7 +19,7 @@ use transom::{
 
 use crate::arguments::Arguments;
 use crate::samples::{self, Samples};
-use crate::say;
+use crate::{files, say};
 
 /// How long a stop waits for what is under way.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -29,6 +29,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut folders = Folders::new(arguments)?;
     check_folder("--mail", &folders.mail)?;
     check_folder("--log-dir", &folders.log)?;
@@ -46,9 +47,12 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         samples::show_queues(&transport).await;
     }
     if !arguments.once {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => reload(arguments, &transport).await,
+            }
         }
         say("stopping");
     }
@@ -66,6 +70,25 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         ));
     }
     Ok(good)
+}
+
+/// Reads the configuration anew. Where something is wrong with it, the one in force stays.
+async fn reload(arguments: &Arguments, transport: &Transport) {
+    let reloaded = match files::configuration(arguments) {
+        Ok(Some(configuration)) => {
+            let reloaded = transport.reload(configuration).await;
+            reloaded.map_err(|error| error.to_string())
+        }
+        Ok(None) => Err("there is no --config to read anew".to_owned()),
+        Err(wrong) => Err(wrong),
+    };
+    match reloaded {
+        Ok(addresses) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            say(&format!("reloaded; listening at {}", addresses.join(", ")));
+        }
+        Err(wrong) => say(&format!("not reloaded: {wrong}")),
+    }
 }
 
 /// Where things are kept.
@@ -97,7 +120,11 @@ fn builder(
     folders: &Folders,
     samples: Option<&Samples>,
 ) -> Result<TransportBuilder, Box<dyn Error>> {
-    let name = host_name(arguments.samples);
+    let configuration = files::configuration(arguments)?;
+    let name = match &configuration {
+        Some(configuration) => configuration.server_name.to_string(),
+        None => host_name(arguments.samples),
+    };
     let mut builder = Transport::builder(&name)
         .spool(&folders.spool)
         .tracking_log(&folders.log)
@@ -105,6 +132,18 @@ fn builder(
         .certificate(certificate(arguments, &name)?);
     if !arguments.users.is_empty() {
         builder = builder.authenticator(users(arguments)?);
+    }
+    if let Some(directory) = files::directory(arguments)? {
+        builder = builder.directory(directory);
+    }
+    if !arguments.secrets.is_empty() {
+        builder = builder.secrets(files::secrets(arguments)?);
+    }
+    if let Some(configuration) = configuration {
+        let none: [&str; 0] = [];
+        let maildir = Maildir::new(&folders.mail);
+        return Ok(on_console(builder.configuration(configuration))
+            .delivery_agent("mailbox", none, maildir));
     }
     for connector in receive_connectors(arguments) {
         builder = builder.receive_connector(connector);
@@ -117,8 +156,8 @@ fn builder(
     if let Some(samples) = samples {
         builder = samples.configure(builder)?;
         domains.push(samples::OUR_DOMAIN.to_owned());
-    } else if std::io::stdout().is_terminal() {
-        builder = builder.event_sink(samples::Console::default());
+    } else {
+        builder = on_console(builder);
     }
     if !domains.is_empty() {
         builder = builder.delivery_agent("mailbox", domains, Maildir::new(&folders.mail));
@@ -129,6 +168,15 @@ fn builder(
         }
         None => SendConnector::internet(),
     }))
+}
+
+/// Shows events where somebody looks.
+fn on_console(builder: TransportBuilder) -> TransportBuilder {
+    if std::io::stdout().is_terminal() {
+        builder.event_sink(samples::Console::default())
+    } else {
+        builder
+    }
 }
 
 /// The name that greetings and trace fields say.
@@ -220,6 +268,10 @@ fn say_where(arguments: &Arguments, transport: &Transport, folders: &Folders) {
     let domain = domain.or_else(|| arguments.samples.then(|| samples::OUR_DOMAIN.to_owned()));
     let tls = |address| arguments.listen_tls.contains(address);
     for address in transport.local_addresses() {
+        if arguments.config.is_some() {
+            say(&format!("listening at {address}"));
+            continue;
+        }
         let Some(domain) = &domain else {
             say(&format!("listening at {address}; no --accepted-domain and no --relay-domain"));
             continue;

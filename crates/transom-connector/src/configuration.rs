@@ -109,7 +109,8 @@ impl Configuration {
     }
 
     /// The same with a send connector that brings mail for `domains` (address spaces, such as
-    /// `contoso.com` and `*.contoso.com`) to the delivery agent registered as `agent`.
+    /// `contoso.com` and `*.contoso.com`) to the delivery agent registered as `agent`. Without
+    /// domains nothing is added: connectors that are there already name the agent.
     ///
     /// # Errors
     ///
@@ -121,6 +122,9 @@ impl Configuration {
     ) -> Result<Self, ParseAddressSpaceError> {
         let spaces = domains.into_iter().map(|domain| domain.as_ref().parse());
         let spaces = spaces.collect::<Result<Vec<AddressSpace>, _>>()?;
+        if spaces.is_empty() {
+            return Ok(self);
+        }
         Ok(self.with_send_connector(SendConnector::agent(agent, spaces)))
     }
 
