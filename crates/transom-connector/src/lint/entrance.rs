@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::RelayStep;
 use crate::receive::{covers, successor};
-use crate::{CheckedConfiguration, ReceiveConnector, RemoteRange};
+use crate::{CheckedConfiguration, ReceiveConnector, ReceiveTls, RemoteRange};
 
 /// Peers that have none of these addresses may be strangers. What documents use as examples is
 /// public here, as it stands for what is.
@@ -44,6 +45,14 @@ pub(super) struct Entrance<'c> {
     pub(super) local: SocketAddr,
     /// One peer of each piece, those that are said nothing of first.
     pub(super) peers: Vec<Peer<'c>>,
+    /// Who connects and names clients by the PROXY protocol.
+    front_end: Option<IpAddr>,
+    /// Who comes in without XCLIENT and names clients by it.
+    naming: Option<Peer<'c>>,
+    /// The same in a session under TLS.
+    naming_under_tls: Option<Peer<'c>>,
+    /// Who names clients by XCLIENT and may begin TLS at any time.
+    tls_hop: Option<Peer<'c>>,
 }
 
 /// A peer that stands for all that are treated alike.
@@ -61,6 +70,25 @@ pub(super) struct Peer<'c> {
 }
 
 impl Peer<'_> {
+    fn is_under(&self, is: fn(ReceiveTls) -> bool) -> bool {
+        self.connector.is_some_and(|connector| is(connector.tls))
+    }
+
+    /// Whether a session that begins here may be under TLS.
+    fn has_tls(&self) -> bool {
+        self.is_under(|tls| tls != ReceiveTls::Off)
+    }
+
+    /// Whether a session that comes here may begin TLS.
+    fn starts_tls(&self) -> bool {
+        self.is_under(|tls| matches!(tls, ReceiveTls::Offered | ReceiveTls::Required))
+    }
+
+    /// Whether a session that comes here must be under TLS already.
+    fn demands_tls_first(&self) -> bool {
+        self.is_under(|tls| tls == ReceiveTls::Implicit)
+    }
+
     /// Whether it names clients by XCLIENT.
     pub(super) fn speaks_xclient(&self) -> bool {
         self.connector.is_some_and(|connector| connector.may_xclient(self.address))
@@ -71,19 +99,72 @@ impl<'c> Entrance<'c> {
     /// All of them: each address that a connector is bound to, and one for all others where
     /// connectors listen at all addresses.
     pub(super) fn all(config: &'c CheckedConfiguration) -> impl Iterator<Item = Self> {
-        locals(config).into_iter().map(|local| Self { local, peers: peers(config, local) })
+        locals(config).into_iter().map(|local| Self::new(config, local))
     }
 
-    /// Who names other clients here, if anybody does.
-    pub(super) fn front_end(&self) -> Option<&Peer<'c>> {
-        let speaks = |peer: &&Peer<'_>| peer.speaks_proxy || peer.speaks_xclient();
-        self.peers.iter().filter(|peer| peer.connects).find(speaks)
+    fn new(config: &'c CheckedConfiguration, local: SocketAddr) -> Self {
+        let peers = peers(config, local);
+        let proxy = peers.iter().find(|peer| peer.connects && peer.speaks_proxy);
+        let mut entrance = Self {
+            local,
+            front_end: proxy.map(|peer| peer.address),
+            naming: None,
+            naming_under_tls: None,
+            tls_hop: None,
+            peers,
+        };
+        let naming: Vec<_> =
+            entrance.peers.iter().filter(|peer| peer.speaks_xclient()).copied().collect();
+        let begins = naming.iter().filter(|peer| entrance.begin(peer).is_some());
+        let begins: Vec<_> = begins.copied().collect();
+        entrance.naming = begins.first().copied();
+        entrance.naming_under_tls = begins.into_iter().find(Peer::has_tls);
+        entrance.tls_hop = naming.into_iter().find(Peer::starts_tls);
+        entrance
     }
 
-    /// Those that can come in, by themselves or because a front end names them.
-    pub(super) fn entering(&self) -> impl Iterator<Item = &Peer<'c>> {
-        let fronted = self.front_end().is_some();
-        self.peers.iter().filter(move |peer| peer.connects || fronted)
+    /// How a session begins that speaks for `peer`: it connects, or a front end names it.
+    fn begin(&self, peer: &Peer<'c>) -> Option<Vec<RelayStep>> {
+        if peer.connects {
+            return Some(vec![RelayStep::Connect(peer.address)]);
+        }
+        let front_end = RelayStep::Connect(self.front_end?);
+        Some(vec![front_end, RelayStep::Proxy(peer.address)])
+    }
+
+    /// How a session comes to speak for `peer`, where TLS may be up if `tls` says so.
+    ///
+    /// A session in the clear cannot begin TLS where a connection should have begun with it, and
+    /// TLS that is up stays up when another client is named.
+    pub(super) fn enter(&self, peer: &Peer<'c>, tls: bool) -> Option<Vec<RelayStep>> {
+        if (!tls || peer.has_tls())
+            && let Some(steps) = self.begin(peer)
+        {
+            return Some(steps);
+        }
+        let last = RelayStep::Xclient(peer.address);
+        let needs_tls = peer.demands_tls_first() || (tls && !peer.starts_tls());
+        let from = if needs_tls { &self.naming_under_tls } else { &self.naming };
+        if let Some(from) = from {
+            let mut steps = self.begin(from)?;
+            steps.push(last);
+            return Some(steps);
+        }
+        let mut steps = self.begin(self.naming.as_ref()?)?;
+        steps.extend([RelayStep::Xclient(self.tls_hop.as_ref()?.address), last]);
+        Some(steps)
+    }
+
+    /// How a session of `peer`, who names clients by XCLIENT, comes to speak for `to`.
+    pub(super) fn enter_as(&self, peer: &Peer<'c>, to: &Peer<'c>) -> Option<Vec<RelayStep>> {
+        let last = RelayStep::Xclient(to.address);
+        if let Some(mut steps) = self.enter(peer, to.demands_tls_first()) {
+            steps.push(last);
+            return Some(steps);
+        }
+        let mut steps = self.enter(peer, false)?;
+        steps.extend([RelayStep::Xclient(self.tls_hop.as_ref()?.address), last]);
+        Some(steps)
     }
 }
 

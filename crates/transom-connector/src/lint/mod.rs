@@ -52,7 +52,7 @@ impl CheckedConfiguration {
     ///     "error[open-relay] receive connector \"Relay 0.0.0.0:25\", remote_ranges: strangers \
     ///      may send to any domain without showing who they are\n  \
     ///      what to do: take SMTP-Accept-Any-Recipient from who has shown nothing, or list only \
-    ///      networks of your own\n  \
+    ///      networks of your own; if it is meant, set danger_open_relay\n  \
     ///      shown by: 203.0.113.7 connects at 192.0.2.1:25, sends to <bob@elsewhere.example>"
     /// );
     /// # Ok::<(), Box<dyn std::error::Error>>(())

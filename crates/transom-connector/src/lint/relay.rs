@@ -97,47 +97,52 @@ fn ways<'c>(
     wanted: fn(&ReceiveConnector) -> bool,
 ) -> Vec<Way<'c>> {
     let met = |peer: &Peer<'c>| peer.connector.filter(|connector| wanted(connector));
-    // Who may name any client may name this one; a stranger who is served needs nobody to name it.
-    let insider = entrance.peers.iter().find(|peer| !peer.is_public && met(peer).is_some());
+    // Who may name any client may name one of these. A stranger whom it might name as well comes
+    // in by itself, as it is named by others.
+    let insiders: Vec<_> =
+        entrance.peers.iter().filter(|peer| !peer.is_public && met(peer).is_some()).collect();
+    let local = entrance.local;
     let mut ways = Vec::new();
-    for peer in entrance.entering().filter(|peer| peer.is_public) {
-        let steps = || enter(entrance, peer);
-        let local = entrance.local;
+    for peer in entrance.peers.iter().filter(|peer| peer.is_public) {
+        let Some(steps) = entrance.enter(peer, false) else { continue };
         if let Some(connector) = met(peer) {
             let field = "remote_ranges";
-            ways.push(Way { local, steps: steps(), connector, culprit: connector, field });
+            ways.push(Way { local, steps, connector, culprit: connector, field });
             continue;
         }
-        let Some((insider, connector)) = insider.and_then(|one| Some((one, one.connector?))) else {
-            continue;
-        };
         if peer.speaks_proxy && peer.connects {
-            let names = |one: &&ReceiveConnector| {
-                is_bound(one, &local) && one.proxy_networks.iter().any(|r| r.contains(peer.address))
-            };
-            let Some(culprit) = enabled(config).find(names) else { continue };
-            let steps = vec![RelayStep::Connect(peer.address), RelayStep::Proxy(insider.address)];
-            ways.push(Way { local, steps, connector, culprit, field: "proxy_networks" });
+            ways.extend(by_proxy(config, local, peer, &insiders));
         }
         if let Some(culprit) = peer.connector.filter(|_| peer.speaks_xclient()) {
-            let mut steps = steps();
-            steps.push(RelayStep::Xclient(insider.address));
-            ways.push(Way { local, steps, connector, culprit, field: "xclient_networks" });
+            let named = insiders
+                .iter()
+                .find_map(|insider| Some((insider.connector?, entrance.enter_as(peer, insider)?)));
+            ways.extend(named.map(|(connector, steps)| Way {
+                local,
+                steps,
+                connector,
+                culprit,
+                field: "xclient_networks",
+            }));
         }
     }
     ways
 }
 
-/// How a peer comes in: it connects, or a front end names it.
-fn enter(entrance: &Entrance<'_>, peer: &Peer<'_>) -> Vec<RelayStep> {
-    let front_end = entrance.front_end().filter(|_| !peer.connects);
-    let Some(front_end) = front_end else { return vec![RelayStep::Connect(peer.address)] };
-    let named = if front_end.speaks_proxy {
-        RelayStep::Proxy(peer.address)
-    } else {
-        RelayStep::Xclient(peer.address)
+fn by_proxy<'c>(
+    config: &'c CheckedConfiguration,
+    local: SocketAddr,
+    peer: &Peer<'c>,
+    insiders: &[&Peer<'c>],
+) -> Option<Way<'c>> {
+    let insider = insiders.first()?;
+    let names = |one: &&ReceiveConnector| {
+        let trusted = &one.proxy_networks;
+        is_bound(one, &local) && trusted.iter().any(|range| range.contains(peer.address))
     };
-    vec![RelayStep::Connect(front_end.address), named]
+    let culprit = enabled(config).find(names)?;
+    let steps = vec![RelayStep::Connect(peer.address), RelayStep::Proxy(insider.address)];
+    Some(Way { local, steps, connector: insider.connector?, culprit, field: "proxy_networks" })
 }
 
 impl Way<'_> {
@@ -148,17 +153,22 @@ impl Way<'_> {
             (
                 "strangers may send to any domain without showing who they are".to_owned(),
                 "take SMTP-Accept-Any-Recipient from who has shown nothing, or list only \
-                 networks of your own",
+                 networks of your own; if it is meant, set danger_open_relay",
             )
         } else {
             (
                 format!("a stranger may pass for a client of \"{name}\", which may send anywhere"),
-                "list only front ends in networks of your own",
+                "list only front ends in networks of your own; if it is meant, set \
+                 danger_open_relay",
             )
         };
         let place = LintPlace::new(LintObject::ReceiveConnector, &self.culprit.name, self.field);
         let witness = RelayWitness { local: self.local, steps: self.steps, recipient };
-        let finding = Finding::error(LintRule::OpenRelay, place, problem, advice);
+        let finding = if self.culprit.danger_open_relay {
+            Finding::warning(LintRule::OpenRelay, place, problem, advice)
+        } else {
+            Finding::error(LintRule::OpenRelay, place, problem, advice)
+        };
         Some(Finding { witness: Some(witness), ..finding })
     }
 
@@ -208,9 +218,11 @@ fn numbered(config: &CheckedConfiguration, name: impl Fn(usize) -> String) -> Ve
 pub(super) fn reachable(config: &CheckedConfiguration) -> HashSet<ConnectorId> {
     let mut reachable = HashSet::new();
     for entrance in Entrance::all(config) {
-        let met = entrance.entering().filter_map(|peer| peer.connector);
-        for connector in met {
-            if !reachable.contains(&connector.name) {
+        for peer in &entrance.peers {
+            if let Some(connector) = peer.connector
+                && !reachable.contains(&connector.name)
+                && entrance.enter(peer, false).is_some()
+            {
                 reachable.insert(connector.name.clone());
             }
         }

@@ -113,6 +113,11 @@ pub struct ReceiveConnector {
     /// not): CR and LF alone get `550 5.6.11`. Yes: each becomes CRLF. For connectors where nobody
     /// may submit who has not authenticated; the check refuses it elsewhere.
     pub danger_normalize_bare_newlines: bool,
+    /// Whether strangers shall relay here, because this connector names their ranges or their front
+    /// ends on purpose (no), such as an office with an address of its provider. Changes nothing in
+    /// sessions: lint then warns of an [open relay](crate::LintRule::OpenRelay), where it would
+    /// keep a transport from starting.
+    pub danger_open_relay: bool,
     /// `RejectReservedTopLevelRecipientDomains` (no): recipients under `test`, `example`,
     /// `invalid` and `localhost` get `550 5.1.4`; in logs [`Refusal::ReservedTopLevel`].
     pub reject_reserved_top_level: bool,
@@ -257,6 +262,12 @@ impl ReceiveConnector {
     #[must_use]
     pub fn danger_normalize_bare_newlines(self, normalize: bool) -> Self {
         Self { danger_normalize_bare_newlines: normalize, ..self }
+    }
+
+    /// The same with another [`Self::danger_open_relay`].
+    #[must_use]
+    pub fn danger_open_relay(self, danger_open_relay: bool) -> Self {
+        Self { danger_open_relay, ..self }
     }
 
     /// The same with another [`Self::reject_reserved_top_level`].

@@ -93,6 +93,7 @@ impl ReceiveConnector {
             default_domain: None,
             require_ehlo_domain: false,
             danger_normalize_bare_newlines: false,
+            danger_open_relay: false,
             reject_reserved_top_level: false,
             reject_reserved_second_level: false,
             reject_single_label: false,

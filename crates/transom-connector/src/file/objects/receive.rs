@@ -152,6 +152,8 @@ impl ReceiveConnector {
             Flag,
             &mut self.danger_normalize_bare_newlines,
         );
+        let about = "Strangers shall relay here: lint warns of it, and the server starts.";
+        pass.field("danger_open_relay", about, Flag, &mut self.danger_open_relay);
         let about = "Refuses recipients under test, example, invalid and localhost.";
         pass.field("reject_reserved_top_level", about, Flag, &mut self.reject_reserved_top_level);
         let about = "Refuses recipients at example.com, example.net and example.org.";

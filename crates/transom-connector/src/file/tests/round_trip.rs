@@ -130,6 +130,7 @@ prop_compose! {
             if exchange { ReplyProfile::Exchange } else { ReplyProfile::Plain };
         connector.require_ehlo_domain = flags[1];
         connector.danger_normalize_bare_newlines = flags[2];
+        connector.danger_open_relay = flags[7] && flags[9];
         connector.reject_reserved_top_level = flags[3];
         connector.reject_reserved_second_level = flags[4];
         connector.reject_single_label = flags[6];

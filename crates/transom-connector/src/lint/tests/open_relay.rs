@@ -60,6 +60,17 @@ fn a_relay_for_a_public_range_is_open() {
 }
 
 #[test]
+fn an_open_relay_that_is_meant_is_a_warning() {
+    let meant = relay("0.0.0.0:25", &["203.0.113.7"]).danger_open_relay(true);
+    let findings = lint(with([meant.clone()]));
+    assert_eq!(open(&findings), [("Relay 0.0.0.0:25", "remote_ranges")]);
+    assert_eq!(errors(&findings), []);
+    // It means its own ranges, and not those of others.
+    let other = relay("0.0.0.0:26", &["203.0.113.7"]);
+    assert_eq!(errors(&lint(with([meant, other]))), [LintRule::OpenRelay]);
+}
+
+#[test]
 fn a_range_that_reaches_beyond_a_private_one_by_one_address_is_open() {
     let findings = lint(with([relay("0.0.0.0:25", &["10.0.0.0-11.0.0.0"])]));
     assert_eq!(steps(&findings), [RelayStep::Connect("11.0.0.0".parse().unwrap())]);
