@@ -10,14 +10,15 @@ mod composite;
 pub(crate) mod tests;
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use ipnet::IpNet;
 use transom_dns::{DomainName, Resolver};
 use transom_message::HeaderSection;
 use transom_types::Domain;
 
-use crate::arc::ArcVerdict;
-use crate::dkim::{DkimResult, DkimVerdict};
+use crate::arc::{self, ArcVerdict};
+use crate::dkim::{self, DkimResult, DkimVerdict, KeyCache, ScannedContent};
 use crate::dmarc::{self, DmarcOutcome, DmarcQuery, Identifier, Method, author_domain};
 use crate::spf::{self, SpfOutcome, SpfQuery, SpfResult};
 
@@ -173,6 +174,52 @@ pub enum Dkim2Verdict {
 }
 
 impl Verdicts {
+    /// The whole of it in one call: SPF, the signatures and the chain of a content that was read,
+    /// DMARC, and what follows. `headers` is the whole header section.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use transom_dns::Zone;
+    /// use transom_mailauth::dkim::{AuthenticationScan, KeyCache};
+    /// use transom_mailauth::verdicts::{CompAuth, Facts, Trust, Verdicts};
+    /// use transom_message::HeaderSection;
+    ///
+    /// let zone: Zone = "contoso.com         TXT  v=spf1 ip4:192.0.2.1 -all
+    ///                   _dmarc.contoso.com  TXT  v=DMARC1; p=reject".parse()?;
+    /// let message = b"From: ann@contoso.com\r\n\r\nhello\r\n";
+    /// let mut scan = AuthenticationScan::verifying();
+    /// scan.update(message);
+    /// let (content, headers) = (scan.finish(), HeaderSection::parse(message));
+    /// let client = "192.0.2.1".parse()?;
+    /// let facts = Facts::new(client, "mx.contoso.com", "ann@contoso.com", "mx.own.example", 0);
+    /// let (trust, keys) = (Trust::default(), KeyCache::new());
+    /// let asked = Verdicts::authenticate(
+    ///     facts, &content, &headers, &trust, &keys, &zone, Instant::now());
+    /// let verdicts = futures::executor::block_on(asked);
+    /// assert_eq!(verdicts.composite.result, CompAuth::Pass);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the questions; nothing else is lost.
+    pub async fn authenticate(
+        facts: Facts,
+        content: &ScannedContent,
+        headers: &HeaderSection<'_>,
+        trust: &Trust,
+        keys: &KeyCache,
+        resolver: &dyn Resolver,
+        now: Instant,
+    ) -> Self {
+        let spf = SpfVerdicts::check(&facts, resolver);
+        let fetched = keys.fetch(content.key_names(), resolver, now);
+        let (spf, keys) = futures::future::join(spf, fetched).await;
+        let dkim = dkim::verify(content, &keys, facts.unix_seconds);
+        let arc = arc::verify(content, &keys, facts.unix_seconds);
+        Self::judge(facts, spf, dkim, arc, headers, trust, resolver).await
+    }
+
     /// Asks for DMARC and puts all verdicts together. `headers` is the whole header section.
     ///
     /// # Cancel safety
