@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use transom_connector::{
-    CheckedConfiguration, Proximity, ReceiveLimits, SendCandidate, SendDelivery,
+    CheckedConfiguration, Proximity, ReceiveLimits, SendCandidate, SendConnector, SendDelivery,
 };
 use transom_types::{
     AttemptStage, ConnectorId, DeliveryType, EnhancedStatusCode, Envelope, ForwardPath, Host,
@@ -101,6 +101,33 @@ pub fn categorize(configuration: &CheckedConfiguration, facts: &MessageFacts<'_>
     categorized
 }
 
+/// Where one recipient of a message goes: to `path`, whatever stands in the envelope. `by` names
+/// the connector where an agent has chosen it; where the configuration has none of that name that
+/// is enabled and in scope, the recipient waits as unreachable.
+///
+/// # Errors
+///
+/// The reply for a recipient that goes nowhere.
+pub fn next_hop(
+    configuration: &CheckedConfiguration,
+    facts: &MessageFacts<'_>,
+    path: &ForwardPath,
+    by: Option<&ConnectorId>,
+) -> Result<NextHop, Reply> {
+    if let Some(reply) = loop_reply(facts) {
+        return Err(reply);
+    }
+    let Some(by) = by else { return route(configuration, path, facts.size) };
+    let (_, name) = ask(configuration, path, facts.size)?;
+    let connector = configuration.send_connector(by).filter(|connector| connector.enabled);
+    let reached = connector.and_then(|it| Some((it, configuration.reach(it)?.1)));
+    let Some((connector, proximity)) = reached else { return Ok(unreachable()) };
+    match connector.message_octets_max.filter(|most| *most < facts.size) {
+        Some(octets_max) => Err(too_big(octets_max)),
+        None => Ok(hop_by(connector, proximity, &name)),
+    }
+}
+
 /// [RFC 5321 §6.3] a message that has been at too many hosts goes in circles.
 fn loop_reply(facts: &MessageFacts<'_>) -> Option<Reply> {
     let own = facts.own_hops_max != 0 && facts.own_received_count > facts.own_hops_max;
@@ -145,17 +172,18 @@ pub(crate) fn ask<'c>(
 /// The answer as a next hop.
 pub(crate) fn way(question: &Question<'_>, name: &str) -> Result<NextHop, Reply> {
     match question.select() {
-        Selection::Chosen(candidate) => Ok(next_hop(&candidate, name)),
+        Selection::Chosen(SendCandidate { connector, proximity, .. }) => {
+            Ok(hop_by(connector, proximity, name))
+        }
         Selection::TooBig { octets_max } => Err(too_big(octets_max)),
         Selection::Unreachable => Ok(unreachable()),
     }
 }
 
-fn next_hop(candidate: &SendCandidate<'_>, domain: &str) -> NextHop {
-    let connector = &candidate.connector;
+fn hop_by(connector: &SendConnector, proximity: Proximity, domain: &str) -> NextHop {
     let by_name = || connector.name.to_string();
     let (kind, domain) = match &connector.delivery {
-        _ if candidate.proximity != Proximity::Local => {
+        _ if proximity != Proximity::Local => {
             (DeliveryType::SmtpRelayToConnectorSourceServers, by_name())
         }
         SendDelivery::Agent(agent) => (DeliveryType::DeliveryAgent, agent.clone()),

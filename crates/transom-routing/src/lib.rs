@@ -86,7 +86,7 @@ mod smart_hosts;
 #[cfg(test)]
 mod tests;
 
-pub use categorizer::{Categorized, MessageFacts, categorize};
+pub use categorizer::{Categorized, MessageFacts, categorize, next_hop};
 pub use destination::{
     ADDRESSES_MAX, HOSTS_MAX, HostTry, LocalIdentity, Target, TargetError, plan,
 };

@@ -35,7 +35,8 @@ pub enum Effect {
     /// The recipient goes by this send connector, whatever its address. Counts at
     /// [`Resolved`](crate::AgentEvent::Resolved) and before.
     SetRoute(ConnectorId),
-    /// The next hop must have TLS that is verified.
+    /// The next hop must have TLS: where it has none, the mail waits. Whose certificate it is, is
+    /// not looked at.
     RequireTls,
     /// The priority in the queues.
     SetPriority(MtPriority),

@@ -54,7 +54,7 @@ pub struct Treatment {
     pub reverse_path: Option<ReversePath>,
     /// The send connector.
     pub route: Option<ConnectorId>,
-    /// Whether verified TLS is demanded.
+    /// Whether TLS is demanded.
     pub require_tls: bool,
     /// The priority.
     pub priority: Option<MtPriority>,
@@ -158,6 +158,31 @@ impl MessagePlan {
         if let Some(recipient) = self.recipient_mut(place) {
             recipient.next_hop = Some(next_hop);
         }
+    }
+
+    /// One more recipient, which comes out of the one at `from` and is treated as that one is:
+    /// what the directory leads to. Gives its place.
+    pub fn add_resolved(&mut self, recipient: Recipient, from: u32) -> u32 {
+        let place = u32::try_from(self.recipients.len()).unwrap_or(u32::MAX);
+        let treatment = self.recipient_mut(from).map_or(0, |from| from.treatment);
+        self.push(recipient, None);
+        if let Some(added) = self.recipients.last_mut() {
+            added.treatment = treatment;
+        }
+        place
+    }
+
+    /// The recipient at `place` ends by what `actor` found: agents see it as one that has ended.
+    pub fn end_recipient(&mut self, place: u32, actor: &Arc<str>, reply: Option<Reply>) {
+        if let Some(recipient) = self.recipient_mut(place) {
+            recipient.end = Some(RecipientEnd { agent: Arc::clone(actor), reply });
+        }
+    }
+
+    /// What is done with the copy of the recipient at `place`.
+    pub fn treatment(&self, place: u32) -> Option<&Treatment> {
+        let recipient = self.recipients.get(usize::try_from(place).ok()?)?;
+        self.treatments.get(recipient.treatment)
     }
 
     /// The recipients as they stand now, those that have ended too.

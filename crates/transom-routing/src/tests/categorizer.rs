@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use transom_connector::{
     AcceptedDomain, CheckedConfiguration, Configuration, ReceiveLimits, SendConnector,
 };
-use transom_types::{DeliveryType, Envelope, MailParameters, Outcome, ReversePath};
+use transom_types::{ConnectorId, DeliveryType, Envelope, MailParameters, Outcome, ReversePath};
 
 use super::domain;
-use crate::{Categorized, MessageFacts, categorize};
+use crate::{Categorized, MessageFacts, categorize, next_hop};
 
 fn envelope(recipients: &[&str]) -> Envelope {
     let recipients = recipients.iter().map(|path| {
@@ -195,4 +195,25 @@ proptest! {
         prop_assert_eq!(hops.len(), categorized.groups.len());
         prop_assert!(categorized.groups.iter().all(|(_, to)| !to.is_empty() && to.is_sorted()));
     }
+}
+
+#[test]
+fn chosen_connector_takes_whom_its_address_spaces_do_not() {
+    let (configuration, envelope) = (configuration(), envelope(&[]));
+    let to = |path: &str, size, by: Option<&str>| {
+        let by = by.map(ConnectorId::new);
+        let facts = MessageFacts::new(&envelope, size);
+        let hop = next_hop(&configuration, &facts, &path.parse().unwrap(), by.as_ref());
+        hop.map(|hop| hop.to_string()).map_err(|reply| reply.to_line())
+    };
+    assert_eq!(to("<ann@contoso.com>", 10, None).unwrap(), hop("<ann@contoso.com>"));
+    let outward = to("<ann@contoso.com>", 10, Some("Internet")).unwrap();
+    assert_eq!(outward, "contoso.com (DnsConnectorDelivery, Internet)");
+    let missing = to("<ann@contoso.com>", 10, Some("Nowhere")).unwrap();
+    assert_eq!(missing, hop("<ann@orphan.example>"));
+    assert!(to("<ann@contoso.com>", 2_000, Some("Internet")).unwrap_err().starts_with("552 5.3.4"));
+    let looping = MessageFacts::new(&envelope, 10).with_received(1_000, 0);
+    let by = ConnectorId::new("Internet");
+    let path = "<ann@contoso.com>".parse().unwrap();
+    assert!(next_hop(&configuration, &looping, &path, Some(&by)).is_err());
 }
