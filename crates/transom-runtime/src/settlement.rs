@@ -10,7 +10,7 @@ use transom_queue::{
     settle,
 };
 use transom_tracking::TrackingEvent;
-use transom_types::{InternalMessageId, Outcome, RecipientResult, Reply, Status};
+use transom_types::{InternalMessageId, Mailbox, Outcome, RecipientResult, Reply, Status};
 
 use crate::body_cache::Fresh;
 use crate::categorize::Submitted;
@@ -280,6 +280,15 @@ pub(crate) async fn submit(core: &Core, reports: Vec<Submitted>) {
     }
 }
 
+/// Whether a report for this sender may hold what servers said and which headers there were.
+fn shows_diagnostics(core: &Core, to: &Mailbox) -> bool {
+    let configuration = core.config();
+    let Some(domain) = to.domain() else { return true };
+    let is_ours = configuration.accepted_domain(&domain).is_some();
+    let remote = configuration.remote_domain(&domain);
+    is_ours || remote.is_none_or(|remote| remote.ndr_diagnostics)
+}
+
 /// A report with its Accept: what is committed, what is cached, what is emitted.
 pub(crate) struct Made {
     pub(crate) id: InternalMessageId,
@@ -292,6 +301,9 @@ pub(crate) async fn make_report(
     at_hand: &AtHand,
     mut draft: ReportDraft,
 ) -> Result<(Op, Made), StoreError> {
+    if !shows_diagnostics(core, &draft.to) {
+        draft = draft.without_diagnostics();
+    }
     // What room there is on a full disk is for outcomes.
     if core.spool.pressure().disk >= DiskLevel::Critical {
         draft = draft.with_headers_only(SHORT_OCTETS_MAX);

@@ -7,7 +7,7 @@ use transom_message::{ContentScan, ScanLimits};
 use transom_tracking::{EventId, Source, TrackedRecipient, TrackingEvent};
 use transom_types::{
     Domain, Envelope, EnvelopeId, InternalMessageId, InternetMessageId, MailParameters, Mailbox,
-    NetworkMessageId, Recipient, Ret, ReversePath, Status,
+    NetworkMessageId, Recipient, Reply, Ret, ReversePath, Status,
 };
 
 pub use transom_message::dsn::ReportKind;
@@ -128,6 +128,18 @@ impl ReportDraft {
     pub fn with_headers_only(self, octets_max: u64) -> Self {
         let original_octets = self.header_octets.min(self.original_octets).min(octets_max);
         Self { whole: false, original_octets, ..self }
+    }
+
+    /// The same for somebody who is not to see what servers said, nor which headers there were.
+    #[must_use]
+    pub fn without_diagnostics(mut self) -> Self {
+        for (_, recipient) in &mut self.recipients {
+            let status = &mut recipient.status;
+            let code = status.reply.code();
+            status.reply = Reply::new(code, status.code, "The message could not be delivered");
+            status.remote = None;
+        }
+        Self { whole: false, original_octets: 0, ..self }
     }
 
     /// The report as a message with the id `id`, which the ingest has; `original` is what was read
