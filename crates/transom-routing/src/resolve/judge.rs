@@ -239,7 +239,7 @@ impl Found<'_> {
         let asked = self.recipient.parameters.notify;
         let without_success = |notify: Notify| Notify::new(false, notify.failure(), notify.delay());
         let (notify, reports_to) = match &node.passage.reports {
-            // RFC 3461 §5.2.7.1: members of a list get parameters of the list's own.
+            // [RFC 3461 §5.2.7.1-b] members of a list get parameters of the list's own.
             GroupReports::Owner(owner) if !self.is_report => {
                 (Some(Notify::new(false, true, false)), Some(owner.clone()))
             }

@@ -48,7 +48,7 @@ impl Resolved {
         let mut parameters = original.parameters.clone();
         let reverse_path = match owner {
             Some(owner) => {
-                // RFC 3461 §5.2.7.1: the sender's name for the envelope and what it wants
+                // [RFC 3461 §5.2.7.1-b] the sender's name for the envelope and what it wants
                 // returned say nothing to the owner of a group.
                 parameters.envelope_id = None;
                 parameters.ret = None;

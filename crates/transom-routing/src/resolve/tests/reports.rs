@@ -60,12 +60,13 @@ fn a_success_that_nobody_asked_for_is_not_reported_for_a_group() {
     assert_eq!(resolved.recipients[0].recipient.parameters.notify, None);
 }
 
+// [RFC 3461 §5.2.7.1-b] test
 #[test]
 fn the_address_that_the_sender_named_is_kept_as_original_recipient() {
     for (to, original) in [
         ("<ann.smith@contoso.com>", Some("rfc822;ann.smith@contoso.com")),
         ("<plain@contoso.com>", Some("rfc822;plain@contoso.com")),
-        // A list makes parameters of its own (RFC 3461 §5.2.7.1).
+        // A list makes parameters of its own.
         ("<owned@contoso.com>", None),
         ("<ann@contoso.com>", None),
     ] {
