@@ -1,4 +1,4 @@
-//! The ARC suite of ValiMail for RFC 8617, found by `TRANSOM_CONFORMANCE`; without it the tests say
+//! The `ValiMail` ARC suite for RFC 8617, found by `TRANSOM_CONFORMANCE`; without it the tests say
 //! that they were skipped.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -18,6 +18,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 /// Later than every signature of the suite.
 const NOW: u64 = 1_700_000_000;
 
+#[expect(clippy::print_stderr, reason = "says that a test was skipped")]
 fn scenarios(file: &str) -> Option<Vec<Yaml>> {
     let Some(folder) = std::env::var_os("TRANSOM_CONFORMANCE") else {
         eprintln!("SKIPPED: TRANSOM_CONFORMANCE names no folder of suites");
@@ -65,6 +66,7 @@ fn scan(message: &str) -> ScannedContent {
     scan.finish()
 }
 
+#[expect(clippy::disallowed_methods, reason = "any instant will do")]
 fn judge(content: &ScannedContent, suite: &Suite) -> ArcVerdict {
     let keys = KeyCache::new();
     let keys = block_on(keys.fetch(content.key_names(), suite, Instant::now()));
@@ -152,10 +154,10 @@ fn every_seal_of_the_suite_is_made_as_it_says() {
             let sealer = sealer.with_fields(&fields);
             let results = found_by(of("srv-id"), message);
             let time = case["t"].as_i64().unwrap().try_into().unwrap();
-            let sealed = sealer.seal(&content, &chain, &results, time);
-            let sealed = sealed.unwrap_or_else(|error| error.to_string()).replace("\r\n\t", " ");
+            let ours = sealer.seal(&content, &chain, &results, time);
+            let ours = ours.unwrap_or_else(|error| error.to_string()).replace("\r\n\t", " ");
             let made = |field: &str| {
-                let mut lines = sealed.lines();
+                let mut lines = ours.lines();
                 let line = lines.find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
                 tags(line.unwrap_or_default())
             };

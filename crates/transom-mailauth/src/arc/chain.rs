@@ -215,7 +215,7 @@ fn results_parts(value: &[u8]) -> Option<(&[u8], &[u8])> {
 fn set(fields: &HeaderFields, [results, message, seal]: [usize; 3]) -> Set {
     let text = results_parts(fields.value(results)).map(|(_, text)| text).unwrap_or_default();
     let malformed = DkimProblem::Malformed;
-    let signature = TagList::parse(fields.value(message)).ok_or(malformed.clone());
+    let signature = TagList::parse(fields.value(message)).ok_or_else(|| malformed.clone());
     let sealing = TagList::parse(fields.value(seal)).ok_or(malformed);
     Set {
         results,

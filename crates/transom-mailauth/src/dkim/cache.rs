@@ -112,6 +112,11 @@ impl KeyCache {
         keys
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn kept(&self, name: &DomainName, now: Instant) -> Option<Key> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.get(name).filter(|kept| kept.until > now).map(|kept| kept.key.clone())

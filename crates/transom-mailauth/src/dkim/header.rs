@@ -14,7 +14,7 @@ pub(crate) enum Canonicalization {
 }
 
 /// Most fields that are looked at. A message that went round for a year has some hundred.
-const FIELDS_MAX: usize = 10_000;
+const FIELDS_MAX: usize = 20_000;
 
 /// Fields by place and name.
 #[derive(Debug, Default)]

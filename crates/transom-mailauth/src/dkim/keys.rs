@@ -8,8 +8,8 @@ use mail_auth::common::crypto::{
 use mail_auth::common::headers::Writer as _;
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::common::verify::DomainKey;
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
 use super::tags::{TagList, base64_decode, base64_encode, colon_list};
@@ -201,9 +201,7 @@ impl SigningKey {
         let unusable =
             |error: mail_auth::Error| SigningKeyError::Unusable { reason: error.to_string() };
         let der = Zeroizing::new(Ed25519Key::generate_pkcs8().map_err(unusable)?);
-        let text = Zeroizing::new(base64_encode(
-            &PrivatePkcs8KeyDer::from(der.as_slice()).secret_pkcs8_der(),
-        ));
+        let text = Zeroizing::new(base64_encode(&der));
         let mut pem = Zeroizing::new(String::from("-----BEGIN PRIVATE KEY-----\n"));
         for line in text.as_bytes().chunks(64) {
             pem.push_str(str::from_utf8(line).unwrap_or_default());
