@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::channel::oneshot;
 use transom_types::InternalMessageId;
@@ -43,8 +43,8 @@ pub(super) struct Shared {
     latency: Mutex<LatencyLevel>,
     /// The last commit found no room, not even in the reserve.
     pub(super) out_of_room: AtomicBool,
-    /// The latest time that somebody asked for notes with.
-    time: Mutex<SystemTime>,
+    /// The latest time that somebody asked for notes with, and when that was.
+    time: Mutex<(SystemTime, Duration)>,
     health: Mutex<SpoolHealth>,
     /// Room on the disk when it was last asked for.
     free: AtomicU64,
@@ -99,7 +99,7 @@ impl Shared {
             scrub: Scrub::default(),
             latency: Mutex::default(),
             out_of_room: AtomicBool::new(false),
-            time: Mutex::new(SystemTime::UNIX_EPOCH),
+            time: Mutex::new((SystemTime::UNIX_EPOCH, Duration::MAX)),
             health: Mutex::new(SpoolHealth::Serving { level: DiskLevel::Normal }),
             free: AtomicU64::new(u64::MAX),
             next_id: AtomicU64::new(1),
@@ -117,11 +117,15 @@ impl Shared {
 
     pub(super) fn see_time(&self, now: SystemTime) {
         let mut time = lock(&self.time);
-        *time = now.max(*time);
+        if now >= time.0 {
+            *time = (now, self.io.elapsed());
+        }
     }
 
+    /// No later than it is: time goes on after somebody asked.
     pub(super) fn time(&self) -> SystemTime {
-        *lock(&self.time)
+        let (seen, at) = *lock(&self.time);
+        seen.checked_add(self.io.elapsed().saturating_sub(at)).unwrap_or(seen)
     }
 
     pub(super) fn health(&self) -> SpoolHealth {

@@ -108,13 +108,29 @@ impl<'s> Stage<'s> {
             let known = changes.note(index, &note.key).is_some();
             u64::try_from(index.notes.len()).unwrap_or(u64::MAX).saturating_sub(known.into())
         });
-        if note.value.is_some() && count >= self.shared.options.notes_max {
+        let is_full = note.value.is_some() && count >= self.shared.options.notes_max;
+        if is_full && !self.forget_notes() {
             return Err(StoreError::Full { resource: "notes" });
         }
         let place = self.batch.push(frame, Lsn::default())?;
         staged.committed.position = place.0.0;
         self.changes.put_note(place, note);
         Ok(())
+    }
+
+    /// Forgets the notes whose time is over. Whether there were any.
+    fn forget_notes(&mut self) -> bool {
+        let now = self.shared.time();
+        let over: Vec<String> = self.with_index(|index, changes| {
+            let keys = index.notes.iter().filter(|(_, stored)| stored.note.is_over(now));
+            let keys = keys.map(|(key, _)| key);
+            keys.filter(|key| changes.note(index, key) == index.notes.get(*key)).cloned().collect()
+        });
+        let any = !over.is_empty();
+        for key in over {
+            self.changes.put_stored_note(key, None);
+        }
+        any
     }
 
     /// Whether the edits stay within the content that they are of.

@@ -58,7 +58,7 @@ fn run(seed: u64, actions: &[Action]) {
                         sim.forget_refused();
                     }
                 }
-                sim.crash(CrashKind::Kill);
+                sim.crash(if k % 2 == 0 { CrashKind::Kill } else { CrashKind::PowerCut });
             }
             Action::Room(octets) => {
                 sim.fs.set_octets_max(Some(sim.fs.octets() + octets));
@@ -66,7 +66,7 @@ fn run(seed: u64, actions: &[Action]) {
                     sim.forget_refused();
                 }
                 sim.fs.set_octets_max(None);
-                sim.crash(CrashKind::Kill);
+                sim.crash(if octets % 2 == 0 { CrashKind::Kill } else { CrashKind::PowerCut });
             }
         }
         sim.check_living();

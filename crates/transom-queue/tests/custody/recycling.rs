@@ -1,10 +1,11 @@
 //! Files of old segments that are written anew.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use transom_queue::testing::{CrashKind, block_on, sample_delivered};
-use transom_queue::{AdminVerb, Durability, Note, Op, Stats};
+use transom_queue::testing::{CrashKind, SimFs, block_on, sample_delivered};
+use transom_queue::{AdminVerb, Durability, Note, Op, SegLog, Spool, Stats, StoreError};
 
 use crate::histories::{BOTH, accept, admin, crash_in_every_operation, settle, with_message};
 use crate::ledger::Refused;
@@ -98,6 +99,28 @@ fn notes_are_carried_forward_until_their_time_is_over() {
         segments.any(|octets| octets.windows(needle.len()).any(|window| window == needle))
     };
     assert!(held(b"note/1") && !held(b"over") && !held(b"note/2"));
+}
+
+#[test]
+fn notes_whose_time_is_over_make_room_for_others() {
+    let fs = SimFs::new(1);
+    let log = SegLog::open(Arc::new(fs.clone()), options().with_notes_max(2)).expect("opens");
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let keep = |key: &str, until: Option<u64>| {
+        let note = Note { key: key.into(), value: Some("x".into()), until: until.map(at) };
+        block_on(log.commit(vec![Op::Note(note)], Durability::Sync)).map(drop)
+    };
+    let keys = |now| log.notes("", at(now)).into_iter().map(|note| note.key).collect::<Vec<_>>();
+    keep("for ever", None).expect("commit");
+    keep("for a while", Some(5)).expect("commit");
+    assert_eq!(keys(4), ["for a while", "for ever"]);
+    let full = Err(StoreError::Full { resource: "notes" });
+    assert_eq!(keep("one more", None), full);
+    assert_eq!(keep("for ever", None), Ok(()), "no more than before");
+    assert_eq!(keys(5), ["for ever"]);
+    keep("one more", None).expect("commit");
+    assert_eq!(keep("too many", None), full);
+    assert_eq!(keys(5), ["for ever", "one more"]);
 }
 
 #[test]
