@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use futures::FutureExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use transom_agent::ReceiveStep;
+use transom_agent::{AgentEvents, ReceiveStep};
 use transom_connector::{
     CheckedConfiguration, ReceiveConnector, ReceiveLimits, ReceiveProtocol, ReceiveTls, Refusal,
     ReplyProfile, Rights,
@@ -311,7 +311,7 @@ impl Driver {
     async fn answer(&mut self, event: Event) -> io::Result<()> {
         // Asked anew each time: the session alone knows how long it holds.
         self.reception.serve_as(self.session.principal());
-        if self.config.ask_all {
+        if self.core.asked_at != AgentEvents::default() {
             // Agents may take their time.
             self.wire.flush().await?;
         }
