@@ -45,6 +45,12 @@ impl BodyCache {
         }
     }
 
+    /// A message that stays here.
+    pub(crate) fn get(&self, id: InternalMessageId) -> Option<Fresh> {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.messages.get(&id).cloned()
+    }
+
     /// Takes a message out: its first attempt begins. Later attempts read the spool.
     pub(crate) fn take(&self, id: InternalMessageId) -> Option<Fresh> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);

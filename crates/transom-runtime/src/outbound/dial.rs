@@ -17,7 +17,7 @@ use transom_smtp::codec::HelloName;
 use transom_smtp::sasl::{Credentials, Nonce};
 use transom_types::{
     AttemptStage, DeliveryType, Domain, EnhancedStatusCode, Envelope, NextHop, Outcome, Principal,
-    RecipientResult, RemoteHost, Reply, ReplyCode, Status,
+    RecipientResult, RemoteHost, Reply, ReplyCode, Status, TlsClass,
 };
 
 use super::connection::{Connection, Reached};
@@ -70,7 +70,9 @@ pub(super) async fn dial(core: &Core, next_hop: &NextHop) -> Result<Connection, 
         let in_use = place.map(|at| core.smart_hosts.begin(&connector.name, *at, core.clock.now()));
         for address in &host.addresses {
             let address = SocketAddr::new(*address, host.port);
-            match dial_address(core, connector, credentials.clone(), host, address).await {
+            let requires_tls = next_hop.tls == TlsClass::RequireTls;
+            let way = Way { connector, requires_tls, credentials: credentials.clone() };
+            match dial_address(core, way, host, address).await {
                 Ok(mut connection) => {
                     if let Some(in_use) = &in_use {
                         in_use.opened();
@@ -112,17 +114,26 @@ async fn credentials(
     Ok(Some(credentials))
 }
 
+/// How a host is to be reached.
+struct Way<'a> {
+    connector: &'a SendConnector,
+    /// Whether the message itself may not go in the clear.
+    requires_tls: bool,
+    credentials: Option<Credentials>,
+}
+
 async fn dial_address(
     core: &Core,
-    connector: &SendConnector,
-    credentials: Option<Credentials>,
+    way: Way<'_>,
     host: &HostTry,
     address: SocketAddr,
 ) -> Result<Connection, Outcome> {
+    let Way { connector, requires_tls, credentials } = way;
     let remote = RemoteHost { name: host.name.clone(), address: Some(address) };
     let may_tls = core.tls.may_connect();
     let secret = matches!(connector.smart_host_auth, SmartHostAuth::BasicRequireTls(_));
     let tls = match connector.tls {
+        _ if requires_tls => ClientTls::Required,
         SendTls::Required => ClientTls::Required,
         // The password would not go out without.
         SendTls::Opportunistic if credentials.is_some() && secret => ClientTls::Required,

@@ -1,4 +1,13 @@
 //! The categorizer's workers: from the submission queue to the delivery queues.
+//!
+//! Where nobody has anything to say of a message but the routing, it is routed here and written
+//! down only where it must be divided. Else it is drafted first: agents see it, the directory says
+//! who its recipients are, remote domains what they do not want; then one commit holds all of it,
+//! and the message is never decided on again.
+
+mod decision;
+mod directory;
+mod draft;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -6,13 +15,17 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc};
+use transom_connector::CheckedConfiguration;
 use transom_queue::{
-    Accepted, Committed, Deadlines, Durability, Enqueue, Fork, MessageState, Op, RecipientState,
-    RecoveredUnit, StoreError, WorkStage,
+    Accepted, Committed, Deadlines, Decided, Durability, Enqueue, Fork, MessageState, Op,
+    RecipientState, RecoveredUnit, StoreError, WorkStage,
 };
-use transom_routing::{Categorized, MessageFacts, categorize};
+use transom_routing::{Categorized, MessageFacts, categorize, next_hop};
 use transom_tracking::{EventId, Source, TrackedRecipient, TrackingEvent};
-use transom_types::{InternalMessageId, NextHop};
+use transom_types::{
+    AttemptStage, ConnectorId, InternalMessageId, NextHop, Outcome, RecipientResult, Status,
+    TlsClass,
+};
 
 use crate::body_cache::Fresh;
 use crate::core::Core;
@@ -20,7 +33,10 @@ use crate::dispatcher::{Entering, Request};
 use crate::settlement::{FINAL_RETRY, fail_unrouted, retry_after};
 use crate::submission;
 
-/// Messages that one worker takes at once.
+use self::draft::{Draft, Trouble, asks, asks_others};
+
+/// Messages that one worker takes at once. One, where a message may wait for a directory or an
+/// agent: those behind it would wait too.
 const BATCH: usize = 64;
 
 /// A message that waits for the categorizer.
@@ -52,12 +68,13 @@ impl Submitted {
 
 /// One worker. Several share the receiver.
 pub(crate) async fn work(core: Arc<Core>, submission: Arc<Mutex<mpsc::Receiver<Submitted>>>) {
-    let mut batch = Vec::with_capacity(BATCH);
+    let most = if asks_others(core.as_ref()) { 1 } else { BATCH };
+    let mut batch = Vec::with_capacity(most);
     loop {
         let taken = {
             let mut submission = submission.lock().await;
             tokio::select! {
-                taken = submission.recv_many(&mut batch, BATCH) => taken,
+                taken = submission.recv_many(&mut batch, most) => taken,
                 () = core.stop.cancelled() => return,
             }
         };
@@ -106,9 +123,48 @@ fn route(core: &Core, submitted: &Submitted) -> Categorized {
         recipients.retain(|recipient| open(*recipient));
     }
     categorized.groups.retain(|(_, recipients)| !recipients.is_empty());
+    if let Some(Decided { route, require_tls }) = &state.decided {
+        reroute(&core.config(), &facts, route.as_ref(), *require_tls, &mut categorized);
+    }
     redirect(core, &mut categorized.groups);
     categorized.failed.retain(|failed| open(failed.recipient));
     categorized
+}
+
+/// What agents decided of the way holds as long as the message is here.
+fn reroute(
+    configuration: &CheckedConfiguration,
+    facts: &MessageFacts<'_>,
+    by: Option<&ConnectorId>,
+    require_tls: bool,
+    categorized: &mut Categorized,
+) {
+    if by.is_some() {
+        let grouped = categorized.groups.drain(..).flat_map(|(_, recipients)| recipients);
+        let failed = categorized.failed.drain(..).map(|failed| failed.recipient);
+        let mut all: Vec<u32> = grouped.chain(failed).collect();
+        all.sort_unstable();
+        for place in all {
+            let at = usize::try_from(place).unwrap_or(usize::MAX);
+            let Some(to) = facts.envelope.recipients.get(at) else { continue };
+            match next_hop(configuration, facts, &to.forward_path, by) {
+                Ok(hop) => match categorized.groups.iter_mut().find(|(known, _)| *known == hop) {
+                    Some((_, recipients)) => recipients.push(place),
+                    None => categorized.groups.push((hop, vec![place])),
+                },
+                Err(reply) => {
+                    let status = Status::local(AttemptStage::Routing, reply);
+                    let outcome = Outcome::Failed(status);
+                    categorized.failed.push(RecipientResult { recipient: place, outcome });
+                }
+            }
+        }
+    }
+    if require_tls {
+        for (next_hop, _) in &mut categorized.groups {
+            next_hop.tls = TlsClass::RequireTls;
+        }
+    }
 }
 
 /// Mail goes where administrators want it; recipients that meet there stay together.
@@ -130,6 +186,10 @@ fn redirect(core: &Core, groups: &mut Vec<(NextHop, Vec<u32>)>) {
 
 /// The queue entries of a message that needs neither fork nor failure; none where it does.
 pub(crate) fn at_once(core: &Core, submitted: &Submitted) -> Option<Vec<Entering>> {
+    // The firewall alone has nothing to take out of what came in by it.
+    if asks_others(core) && asks(core, submitted) {
+        return None;
+    }
     let Categorized { groups, failed, .. } = route(core, submitted);
     if groups.len() > 1 || !failed.is_empty() {
         return None;
@@ -155,7 +215,8 @@ async fn categorize_one(
     let work = AssertUnwindSafe(try_categorize(core, &submitted, entering, reports));
     let wait = match work.catch_unwind().await {
         Ok(Ok(())) => return true,
-        Ok(Err(error)) => {
+        Ok(Err(Trouble::PutOff(wait))) => Some(wait),
+        Ok(Err(Trouble::Store(error))) => {
             tracing::error!(message = %submitted.id, %error, "a message cannot be categorized");
             retry_after(&error)
         }
@@ -195,7 +256,14 @@ async fn try_categorize(
     submitted: &Submitted,
     entering: &mut Vec<Entering>,
     reports: &mut Vec<Submitted>,
-) -> Result<(), StoreError> {
+) -> Result<(), Trouble> {
+    if asks(core, submitted) {
+        let configuration = core.config();
+        let draft = Draft::make(core, &configuration, submitted).await?;
+        if Box::pin(decision::carry_out(draft, entering, reports)).await? {
+            return Ok(());
+        }
+    }
     let Categorized { mut groups, failed, .. } = route(core, submitted);
     if !failed.is_empty() {
         reports.append(&mut fail_unrouted(core, submitted, &failed).await?);
@@ -233,7 +301,8 @@ async fn fork(
     let op = Op::Categorize { id, forks: forks.collect() };
     let committed = core.spool.commit(vec![op], Durability::Sync).await?;
     for ((_, recipients), child) in others.iter().zip(&committed.forks) {
-        core.emit(&transfer_event(core, submitted, *child, recipients));
+        let message = for_recipients(&submitted.message, id, recipients);
+        core.emit(&transfer_event(core, id, *child, &message));
     }
     let Some(fresh) = core.cache.take(id) else { return Ok(committed) };
     for ((_, recipients), child) in others.iter().zip(&committed.forks) {
@@ -308,17 +377,16 @@ fn submit_event(
 
 fn transfer_event(
     core: &Core,
-    submitted: &Submitted,
+    parent: InternalMessageId,
     child: InternalMessageId,
-    recipients: &[u32],
+    message: &Accepted,
 ) -> TrackingEvent {
-    let message = for_recipients(&submitted.message, submitted.id, recipients);
-    let mut event = message_event(EventId::Transfer, core.clock.wall(), child, &message);
+    let mut event = message_event(EventId::Transfer, core.clock.wall(), child, message);
     let path = |recipient: &transom_types::Recipient| {
         TrackedRecipient::new(recipient.forward_path.clone(), "")
     };
     event.recipients = message.envelope.recipients.iter().map(path).collect();
-    event.reference = Some(submitted.id.to_string().into());
+    event.reference = Some(parent.to_string().into());
     event
 }
 
