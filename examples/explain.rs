@@ -7,6 +7,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use transom::connector::{CheckedConfiguration, Configuration};
@@ -65,11 +66,9 @@ fn run(words: &[String]) -> Result<String, String> {
 
 fn read(file: &str) -> Result<CheckedConfiguration, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let configuration = if file.ends_with(".json") {
-        Configuration::from_json(&text)
-    } else {
-        Configuration::from_toml(&text)
-    };
+    let is_json = Path::new(file).extension().is_some_and(|ending| ending == "json");
+    let configuration =
+        if is_json { Configuration::from_json(&text) } else { Configuration::from_toml(&text) };
     let lines = |errors: Vec<String>| {
         errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n")
     };

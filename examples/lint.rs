@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "it talks to a person")]
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use transom::connector::{Configuration, Finding, LintContext, Severity};
@@ -49,11 +50,9 @@ fn run(words: &[String]) -> Result<bool, String> {
     let Some((file, flags)) = words.split_first() else { return Err(HELP.to_owned()) };
     let context = context(flags)?;
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let configuration = if file.ends_with(".json") {
-        Configuration::from_json(&text)
-    } else {
-        Configuration::from_toml(&text)
-    };
+    let is_json = Path::new(file).extension().is_some_and(|ending| ending == "json");
+    let configuration =
+        if is_json { Configuration::from_json(&text) } else { Configuration::from_toml(&text) };
     let configuration = configuration.map_err(|errors| {
         errors.iter().map(|error| format!("{file}: {error}")).collect::<Vec<_>>().join("\n")
     })?;

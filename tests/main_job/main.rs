@@ -13,6 +13,7 @@
 )]
 
 mod bad_input;
+mod config;
 mod disk;
 mod process;
 mod relay;
