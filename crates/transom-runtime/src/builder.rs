@@ -13,7 +13,7 @@ use transom_agent::{
     RoutingAgent, SecretStore,
 };
 use transom_connector::{
-    AcceptedDomain, Configuration, ConfigurationErrors, ReceiveConnector, SendConnector,
+    AcceptedDomain, Configuration, ConfigurationErrors, Finding, ReceiveConnector, SendConnector,
     ServiceLimits,
 };
 use transom_dns::Resolver;
@@ -343,6 +343,11 @@ impl fmt::Debug for TransportBuilder {
     }
 }
 
+fn one_line(findings: &[Finding]) -> String {
+    let told = findings.iter().map(|finding| format!("{}: {}", finding.place, finding.problem));
+    told.collect::<Vec<_>>().join("; ")
+}
+
 /// Why a transport does not start. Each is one line that names the thing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -369,6 +374,9 @@ pub enum StartError {
     /// Parts of the configuration do not fit together.
     #[error(transparent)]
     Configuration(#[from] ConfigurationErrors),
+    /// Lint finds errors: mail would be lost, loop, or be relayed for anybody.
+    #[error("{}", one_line(.0))]
+    Lint(Vec<Finding>),
     /// The folder of the log cannot be used.
     #[error("cannot write the log in {}: {error}", folder.display())]
     Log {

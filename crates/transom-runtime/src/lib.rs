@@ -51,6 +51,7 @@ mod core;
 mod damage;
 mod dispatcher;
 mod inbound;
+mod lint;
 mod maildir;
 mod outbound;
 mod reload;

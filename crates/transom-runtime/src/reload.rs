@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use transom_connector::Configuration;
 
 use crate::builder::StartError;
+use crate::lint;
 use crate::start;
 use crate::transport::Transport;
 
@@ -43,6 +44,13 @@ impl Transport {
             return Err(ReloadError::ServerName { before: before.server_name().to_string(), now });
         }
         start::check(&config, core.tls.may_accept(), core.tls.may_judge(), core.secrets.is_some())?;
+        let host = lint::Host {
+            agents: core.agents.keys().map(String::as_str).collect(),
+            authenticates: core.authentication.is_some(),
+            has_certificate: core.tls.may_accept(),
+            has_directory: core.directory.is_some(),
+        };
+        lint::check(&config, host)?;
         if start::asks_dns(&config) && !core.has_resolver {
             return Err(ReloadError::NoResolver);
         }

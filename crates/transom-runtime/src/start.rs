@@ -32,6 +32,7 @@ use crate::core::Core;
 use crate::damage;
 use crate::dispatcher::{self, Entering, Request};
 use crate::inbound::{Authentication, Listeners};
+use crate::lint;
 use crate::outbound::SmartHosts;
 use crate::submission::{self, Submission};
 use crate::tls::Tls;
@@ -56,6 +57,7 @@ pub(crate) async fn start(mut builder: TransportBuilder) -> Result<Transport, St
     check(&config, tls.may_accept(), tls.may_judge(), parts.secrets.is_some())?;
     let has_resolver = parts.resolver.is_some() || asks_dns(&config);
     let resolver = resolver(&config, parts.resolver.take())?;
+    lint(&config, &parts, tls.may_accept())?;
     let bindings = config.listen_addresses();
     let opened = Listeners::default().open(&bindings);
     let opened = opened.map_err(|(address, error)| StartError::Bind { address, error })?;
@@ -180,6 +182,17 @@ pub(crate) fn asks_dns(config: &CheckedConfiguration) -> bool {
         _ => false,
     };
     config.send_connectors().iter().any(|connector| asks(&connector.delivery))
+}
+
+/// Whether lint finds nothing that keeps a transport from starting.
+fn lint(config: &CheckedConfiguration, parts: &Parts, may_accept: bool) -> Result<(), StartError> {
+    let host = lint::Host {
+        agents: parts.agents.keys().map(String::as_str).collect(),
+        authenticates: parts.authenticator.is_some(),
+        has_certificate: may_accept,
+        has_directory: parts.directory.is_some(),
+    };
+    lint::check(config, host)
 }
 
 /// The resolver that was given, or the system's where one is needed.

@@ -15,6 +15,7 @@ mod front_ends;
 mod inbound;
 mod lifecycle;
 mod limits;
+mod lint;
 mod lmtp;
 mod outbound;
 mod panics;
