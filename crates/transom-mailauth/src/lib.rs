@@ -1,13 +1,17 @@
-//! Who really sent it: may this client send for this domain (SPF)?
+//! Who really sent it: SPF, DKIM, DMARC and ARC, and what follows from them.
 //!
 //! This crate opens no socket. It asks the DNS through the trait
 //! [`Resolver`](transom_dns::Resolver), or through its caller where a check is driven as a machine.
 //!
 //! ```text
-//! SpfQuery (client, HELO, sender) --> SpfCheck -- Lookup --> caller or Resolver
-//!                                        |    <-- Answer --
-//!                                        `--> SpfOutcome (result, directive, explanation)
+//! client, HELO, sender --> spf -----------.
+//! content in pieces ------> dkim, arc ----+--> Verdicts --> results: Authentication-Results
+//! header section ---------> dmarc --------'        |------> policy: what is done, and the reply
+//!                                                  `------> report: for the owner of the domain
 //! ```
+//!
+//! [`Verdicts::authenticate`](verdicts::Verdicts::authenticate) is the whole of it in one call;
+//! [`srs`] rewrites senders of forwarded mail, [`records`] says what should stand in the DNS.
 //!
 //! ```
 //! use transom_dns::Zone;
@@ -38,6 +42,12 @@
 //! | document | what of it |
 //! |---|---|
 //! | RFC 7208 | all but the trace field |
+//! | RFC 6376, RFC 8301, RFC 8463 | DKIM, verified and signed |
+//! | RFC 8617 | ARC, verified and sealed |
+//! | RFC 9989 | DMARC: all of a receiver; failure reports are not written |
+//! | RFC 9990 | aggregate reports, but the check of foreign destinations (its section 4) |
+//! | RFC 8601 | Authentication-Results, written and read |
+//! | RFC 7372 | status codes of refusals |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod arc;

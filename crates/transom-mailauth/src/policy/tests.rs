@@ -237,8 +237,8 @@ proptest! {
         let policy = Check::ALL.into_iter().zip(&actions).fold(policy(), |policy, (check, action)| {
             policy.with(check, all[*action])
         });
-        let names = ["x@a.example", "x@b.example", "x@soft.example", "x@own.example", "x@bad.example"];
-        let decision = decide(&policy, BAD, names[sender], names[from]);
+        let names = ["a", "b", "soft", "own", "bad"].map(|name| format!("x@{name}.example"));
+        let decision = decide(&policy, BAD, &names[sender], &names[from]);
         let strongest = decision.findings.iter().map(|finding| policy.action(finding.check)).max();
         prop_assert_eq!(decision.action, strongest.unwrap_or_default());
         prop_assert_eq!(decision.refusal().is_some(), decision.action == Action::Reject);

@@ -121,7 +121,10 @@ fn what_is_no_report_is_named() {
 
 proptest! {
     #[test]
-    fn texts_of_strangers_stay_in_their_elements(text in "\\PC{0,30}", control in "[\r\n\t<>&;\"]{0,9}") {
+    fn texts_of_strangers_stay_in_their_elements(
+        text in "\\PC{0,30}",
+        control in "[\r\n\t<>&;\"]{0,9}",
+    ) {
         let mut report = report();
         report.org_name = text.trim().to_owned();
         let foreign = record(7, &format!("x{control}y"));

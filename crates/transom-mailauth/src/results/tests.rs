@@ -13,7 +13,8 @@ fn parse(text: &str) -> Result<AuthenticationResults, ParseResultsError> {
 #[test]
 fn results_are_read_in_every_form() {
     let text = " (a) \"mx.example\" (b) 1 (c); spf = pass (good (very)) reason=\"it; is\"\r\n \
-                smtp.mailfrom = a@b.example ; dkim/1=fail header.d=x.example header.b=ab==; auth=none";
+                smtp.mailfrom = a@b.example ; dkim/1=fail header.d=x.example \
+                header.b=ab==; auth=none";
     let results = parse(text).unwrap();
     assert_eq!((results.authserv_id.as_str(), results.results.len()), ("mx.example", 3));
     let spf = &results.results[0];
@@ -97,7 +98,8 @@ proptest! {
     // attacks.md 8: no text of a stranger makes a result of its own.
     #[test]
     fn what_is_written_reads_the_same(
-        id in "[!-~]{1,30}", texts in prop::collection::vec("\\PC{0,40}|[\r\n;\"\\\\()= a]{0,20}", 0..8),
+        id in "[!-~]{1,30}",
+        texts in prop::collection::vec("\\PC{0,40}|[\r\n;\"\\\\()= a]{0,20}", 0..8),
     ) {
         let results = texts.iter().map(|text| {
             MethodResult::new("spf", "fail").with_comment(text).with_reason(text)

@@ -33,7 +33,7 @@ impl ClientAddress {
     /// use transom_mailauth::verdicts::ClientAddress;
     /// use transom_message::HeaderSection;
     ///
-    /// let content = b"Received: from mx.contoso.com (mx.contoso.com [192.0.2.7]) by gw; x\r\n\r\n";
+    /// let content = b"Received: from mx.contoso.com (unknown [192.0.2.7]) by gw; x\r\n\r\n";
     /// let headers = HeaderSection::parse(content);
     /// let trusted = ["10.0.0.0/8".parse()?];
     /// let client = ClientAddress::find("10.0.0.9".parse()?, &headers, &trusted).unwrap();
