@@ -2,27 +2,22 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use transom_agent::{ContentEdit, Treatment, compose_edits, header_edits};
-use transom_message::{ContentScan, ScanLimits};
 use transom_queue::{
-    Accept, Accepted, AdminVerb, Cause, Committed, Content, Deadlines, Decide, Decided, Durability,
-    Edit, EditList, Enqueue, Fork, Ingress, IngressKind, MessageCopy, MessageState, Op,
-    SettleInput, Settled, StoreError, settle,
+    Accepted, AdminVerb, Committed, Deadlines, Decide, Decided, Durability, Edit, EditList,
+    Enqueue, Fork, MessageCopy, MessageState, Op, Settled, StoreError,
 };
 use transom_routing::resolve::{ResolutionEnd, bifurcate};
-use transom_tracking::{EventId, Source, TrackedRecipient, TrackingEvent};
-use transom_types::{
-    Envelope, Mailbox, MtPriority, NetworkMessageId, NextHop, Outcome, Recipient, RecipientResult,
-    ReversePath,
-};
+use transom_tracking::{EventId, TrackedRecipient, TrackingEvent};
+use transom_types::{Envelope, Mailbox, MtPriority, NextHop, Outcome, ReversePath};
 
-use super::draft::{Draft, Ended, Side, Trouble, recipient};
+use super::draft::{Draft, Trouble, recipient};
+use super::ends::{Writing, generate, write_ends};
 use super::{Submitted, enter, for_recipients, message_event, transfer_event};
 use crate::body_cache::Fresh;
 use crate::core::Core;
 use crate::dispatcher::Entering;
-use crate::settlement::{AtHand, Made, make_report};
+use crate::settlement::Made;
 
 /// Who holds a message that an agent wants held.
 const HOLDER: &str = "agents";
@@ -52,14 +47,6 @@ struct Parts {
     home: Option<Part>,
     forks: Vec<Part>,
     copies: Vec<Part>,
-}
-
-/// What is committed, and what is made known of it then.
-#[derive(Default)]
-struct Writing {
-    ops: Vec<Op>,
-    events: Vec<TrackingEvent>,
-    made: Vec<Made>,
 }
 
 /// Carries out what stands in `draft`. False where the message goes on as it is, so that there is
@@ -93,7 +80,7 @@ pub(super) async fn carry_out(
         reports.push(Submitted::fresh(core, id, Arc::clone(&fresh.message)));
         core.cache.insert(id, fresh);
     }
-    queue(&draft, parts, copies, &committed, entering);
+    queue(&draft, &parts, copies, &committed, entering);
     Ok(true)
 }
 
@@ -104,19 +91,13 @@ fn parts(draft: &Draft<'_>) -> Result<Parts, StoreError> {
     for (place, to) in draft.open() {
         let Some(next_hop) = to.next_hop.clone() else { continue };
         let treatment = draft.treatment(place);
-        let known = shapes.iter().position(|(known, _)| *known == treatment);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let shape = shape(draft, &treatment)?;
-                let same = shapes.iter().position(|(_, known)| *known == shape);
-                shapes.push((treatment, shape));
-                same.unwrap_or(shapes.len().saturating_sub(1))
-            }
-        };
+        if !shapes.iter().any(|(known, _)| *known == treatment) {
+            let shape = shape(draft, &treatment)?;
+            shapes.push((treatment.clone(), shape));
+        }
+        let shape = shapes.iter().find(|(known, _)| *known == treatment).map(|(_, shape)| shape);
         // Treatments that come to the same are one.
-        let first = shapes.get(at).map(|(_, shape)| shape);
-        let at = shapes.iter().position(|(_, shape)| Some(shape) == first).unwrap_or(at);
+        let at = shapes.iter().position(|(_, known)| Some(known) == shape).unwrap_or(0);
         let owner = draft.side(place).reports_to;
         signatures.push((next_hop, owner.map(|owner| owner.as_str().to_owned()), at));
         places.push(place);
@@ -283,134 +264,6 @@ fn ended(draft: &Draft<'_>, parts: &Parts) -> Vec<Settled> {
     ended
 }
 
-/// Outcomes of those who get nothing, with the reports about them.
-async fn write_ends(draft: &Draft<'_>, writing: &mut Writing) -> Result<(), StoreError> {
-    let is_report_due =
-        |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Removed(_));
-    let (mut own, mut others) = (Vec::new(), draft.failed.clone());
-    for (place, to) in (0u32..).zip(draft.plan.recipients()) {
-        let Some(outcome) = draft.outcome(place, to).filter(is_report_due) else { continue };
-        match to.origin.filter(|_| !to.redirected) {
-            Some(origin) => own.push(RecipientResult { recipient: origin, outcome }),
-            None => {
-                let Side { reports_to, .. } = draft.side(place);
-                others.push(Ended { recipient: recipient(to), reports_to, outcome });
-            }
-        }
-    }
-    if own.is_empty() && others.is_empty() {
-        return Ok(());
-    }
-    // Without its content the report carries no header section; better than none.
-    let content = match draft.core.spool.open(draft.submitted.id).await {
-        Ok(stored) => stored.content,
-        Err(_) => Content::from_bytes(Bytes::new()),
-    };
-    if !own.is_empty() {
-        let Submitted { message, state, .. } = draft.submitted;
-        let at_hand = (Arc::clone(message), state.clone(), content.clone());
-        let op = write_results(draft, at_hand, &own, writing).await?;
-        writing.ops.push(op);
-    }
-    while let Some(Ended { reports_to, .. }) = others.first().cloned() {
-        let (of_one, rest): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(|ended| ended.reports_to == reports_to);
-        others = rest;
-        let (recipients, outcomes): (Vec<Recipient>, Vec<Outcome>) =
-            of_one.into_iter().map(|ended| (ended.recipient, ended.outcome)).unzip();
-        let message = beside(draft, reports_to, recipients);
-        let results: Vec<_> = (0u32..)
-            .zip(outcomes)
-            .map(|(recipient, outcome)| RecipientResult { recipient, outcome })
-            .collect();
-        let at_hand = (Arc::new(message), MessageState::default(), content.clone());
-        // They stand in no envelope, so their end is nothing but its report and its event.
-        drop(write_results(draft, at_hand, &results, writing).await?);
-    }
-    Ok(())
-}
-
-/// The message as those would have had it who get nothing and stand in no envelope.
-fn beside(draft: &Draft<'_>, reports_to: Option<Mailbox>, recipients: Vec<Recipient>) -> Accepted {
-    let mut message = Accepted::clone(&draft.submitted.message);
-    message.envelope.reverse_path = draft.plan.reverse_path().clone();
-    if let Some(owner) = reports_to {
-        message.envelope.parameters.envelope_id = None;
-        message.envelope.parameters.ret = None;
-        message.envelope.reverse_path = ReversePath::Mailbox(owner);
-    }
-    message.envelope.recipients = recipients;
-    message
-}
-
-/// Settles these results: their reports and events are in `writing` then. Gives the operation.
-async fn write_results(
-    draft: &Draft<'_>,
-    (message, state, content): (Arc<Accepted>, MessageState, Content),
-    results: &[RecipientResult],
-    writing: &mut Writing,
-) -> Result<Op, StoreError> {
-    let (core, submitted) = (draft.core, draft.submitted);
-    let now = core.clock.now();
-    let settlement = settle(&SettleInput {
-        id: submitted.id,
-        message: &message,
-        state: &state,
-        cause: Cause::Attempt(results),
-        next_hop: None,
-        policy: &core.settle_policy,
-        now: core.clock.wall(),
-        expires_in: submitted.deadlines.expires_at.saturating_duration_since(now),
-        random: fastrand::u64(..),
-    });
-    writing.events.extend(settlement.events);
-    let at_hand =
-        AtHand { id: submitted.id, message, state: Arc::new(state), content, fresh: false };
-    for report in settlement.reports {
-        let (accept, made) = make_report(core, &at_hand, report).await?;
-        writing.ops.push(accept);
-        writing.made.push(made);
-    }
-    Ok(settlement.op)
-}
-
-/// A message of an agent's own.
-async fn generate(
-    core: &Core,
-    submitted: &Submitted,
-    generated: &transom_agent::GeneratedMessage,
-) -> Result<(Op, Made), StoreError> {
-    let mut ingest = core.spool.begin(None)?;
-    ingest.write(&generated.content).await?;
-    let body = ingest.finish().await?;
-    let id = body.id();
-    let mut scan = ContentScan::new(ScanLimits::default());
-    scan.push(&generated.content);
-    let message = Accepted {
-        network_id: NetworkMessageId(fastrand::u128(..)),
-        parent: Some(submitted.id),
-        received_at: core.clock.wall(),
-        ingress: Ingress {
-            kind: IngressKind::Program,
-            connector: "Agent".to_owned(),
-            peer: None,
-            helo: None,
-            identity: None,
-            tls: None,
-            session: None,
-        },
-        envelope: generated.envelope.clone(),
-        facts: scan.finish(),
-    };
-    let mut event = message_event(EventId::Receive, core.clock.wall(), id, &message);
-    event.source = Source::Agent;
-    let paths = message.envelope.recipients.iter().map(|to| to.forward_path.clone());
-    event.recipients = paths.map(|path| TrackedRecipient::new(path, "")).collect();
-    event.reference = Some(submitted.id.to_string().into());
-    let fresh = Fresh { message: Arc::new(message.clone()), content: generated.content.clone() };
-    Ok((Op::Accept(Box::new(Accept { body, message })), Made { id, fresh, event }))
-}
-
 /// Says what is durable now: who changed what, who became whom, who goes where.
 fn tell(draft: &Draft<'_>, parts: &Parts, committed: &Committed, events: &[TrackingEvent]) {
     let (core, submitted) = (draft.core, draft.submitted);
@@ -434,7 +287,9 @@ fn tell(draft: &Draft<'_>, parts: &Parts, committed: &Committed, events: &[Track
         let copied = Accepted { envelope: envelope(draft, part), ..Accepted::clone(message) };
         core.emit(&transfer_event(core, id, *child, &copied));
     }
-    events.iter().for_each(|event| core.emit(event));
+    for event in events {
+        core.emit(event);
+    }
 }
 
 /// What RFC 3461 §5.2.7.1 wants is not done: no report of success is made, and that is said.
@@ -455,7 +310,7 @@ fn tell_success_unreported(draft: &Draft<'_>) {
 /// first the copies, then the forks.
 fn queue(
     draft: &Draft<'_>,
-    parts: Parts,
+    parts: &Parts,
     envelopes: Vec<Envelope>,
     committed: &Committed,
     entering: &mut Vec<Entering>,

@@ -186,26 +186,24 @@ impl<'a> Draft<'a> {
         let Submitted { id, message, state, .. } = self.submitted;
         let header_octets = message.facts.header_octets;
         let fresh = self.core.cache.get(*id).filter(|_| state.edits.is_empty());
-        let (content, edits) = match fresh {
-            Some(fresh) => (Content::from_bytes(fresh.content), EditList::default()),
-            None => {
-                let stored = self.core.spool.open(*id).await?;
-                (stored.content, stored.state.edits)
-            }
+        let (content, edits) = if let Some(fresh) = fresh {
+            (Content::from_bytes(fresh.content), EditList::default())
+        } else {
+            let stored = self.core.spool.open(*id).await?;
+            (stored.content, stored.state.edits)
         };
         let inserted = edits.edits().iter().fold(0u64, |sum, edit| {
             sum.saturating_add(u64::try_from(edit.insert.len()).unwrap_or(u64::MAX))
         });
         let octets = header_octets.saturating_add(inserted).min(content.octets());
         let octets = usize::try_from(octets.min(HEADER_OCTETS_MAX)).unwrap_or(0);
-        let headers = match content.bytes() {
-            Some(bytes) => bytes.slice(..octets.min(bytes.len())),
-            None => {
-                let mut headers = vec![0; octets];
-                let read = content.read_at(0, &mut headers)?;
-                headers.truncate(read);
-                Bytes::from(headers)
-            }
+        let headers = if let Some(bytes) = content.bytes() {
+            bytes.slice(..octets.min(bytes.len()))
+        } else {
+            let mut headers = vec![0; octets];
+            let read = content.read_at(0, &mut headers)?;
+            headers.truncate(read);
+            Bytes::from(headers)
         };
         self.plan.set_headers(headers);
         self.plan.set_content(Arc::new(SpoolContent(content)));

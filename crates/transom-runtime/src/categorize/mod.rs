@@ -8,6 +8,7 @@
 mod decision;
 mod directory;
 mod draft;
+mod ends;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
