@@ -21,7 +21,7 @@ use transom_queue::{
 };
 use transom_routing::LocalIdentity;
 use transom_tracking::{EventId, Source, TrackingEvent};
-use transom_types::Mailbox;
+use transom_types::{DeliveryType, Mailbox, NextHop};
 
 use crate::admin;
 use crate::body_cache::BodyCache;
@@ -97,8 +97,13 @@ fn asked_at(parts: &Parts) -> AgentEvents {
 /// Agents on the way in and through, the header firewall among them.
 fn pipeline(parts: &mut Parts) -> Result<Agents, StartError> {
     let clock = Arc::new(ClockOfAgents(Arc::clone(&parts.clock)));
-    // What is ours leaves us nowhere: a transport has no other servers of its organization yet.
-    let firewall = Arc::new(HeaderFirewall::new(|_| HeaderFamilies::ROUTING));
+    // What is ours goes to our own mailboxes and leaves us nowhere: a transport has no other
+    // servers of its organization yet.
+    let sends = |next_hop: &NextHop| match next_hop.kind {
+        DeliveryType::DeliveryAgent => HeaderFamilies::ALL,
+        _ => HeaderFamilies::ROUTING,
+    };
+    let firewall = Arc::new(HeaderFirewall::new(sends));
     let mut agents = Agents::builder(clock)
         .receive(HeaderFirewall::inbound_settings(), Arc::<HeaderFirewall>::clone(&firewall))
         .routing(HeaderFirewall::outbound_settings(), firewall);
