@@ -29,7 +29,8 @@ const NAMES: [&str; 6] = ["From", "To", "Subject", "Date", "Message-ID", "MIME-V
 const PIECE: usize = 64 * 1024;
 
 fn message(octets: usize) -> Vec<u8> {
-    let head = "Received: from mail.example.org by mx.example.com; Mon, 6 Oct 2025 10:00:00 +0000\r\n\
+    let head = "Received: from mail.example.org by mx.example.com;\r\n\t\
+                Mon, 6 Oct 2025 10:00:00 +0000\r\n\
                 From: Ann <ann@example.com>\r\nTo: Bob <bob@example.org>\r\nSubject: Numbers\r\n\
                 Date: Mon, 6 Oct 2025 10:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\
                 MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n";

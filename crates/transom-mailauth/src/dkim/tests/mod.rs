@@ -100,7 +100,11 @@ Joe.
 fn samples_of_rfc_8463_pass() {
     let zone = "brisbane._domainkey.football.example.com TXT v=DKIM1; k=ed25519; \
                 p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
-                test._domainkey.football.example.com TXT v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB";
+                test._domainkey.football.example.com TXT v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb\
+         3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5\
+         qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1\
+         Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3Q\
+         IDAQAB";
     let signatures = "\
 DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;
  d=football.example.com; i=@football.example.com;
@@ -139,7 +143,11 @@ DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;
 #[test]
 // [RFC 6376 §A] test
 fn sample_of_rfc_6376_passes() {
-    let zone: Zone = "brisbane._domainkey.example.com TXT v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/zYtIxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB".parse().unwrap();
+    let zone: Zone = "brisbane._domainkey.example.com TXT v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBA\
+         QUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQ\
+         g1fWn7/zYtIxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT9\
+         47qR+Rcac2gbto/NMqJ0fzfVjH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2Q\
+         IDAQAB".parse().unwrap();
     let head = "\
 DKIM-Signature: v=1; a=rsa-sha256; s=brisbane; d=example.com;
       c=simple/simple; q=dns/txt; i=joe@football.example.com;
@@ -260,8 +268,9 @@ fn flags_of_the_key_count() {
 }
 
 /// Of 768 bits.
-const SHORT_KEY: &str = "MHwwDQYJKoZIhvcNAQEBBQADawAwaAJhAMiJ9L0RjPWKFSLlAN6k/zN1yubfCdnBA01F9TyKXayol2Ueb383GLjGyzBs\
-     3Cgfg/Qy7fHXraRJtKH2V0+C4XqpzLah9FwrHQGJwXhfTCi2OaEVkFov5imrpq/YBpSodQIDAQAB";
+const SHORT_KEY: &str = "MHwwDQYJKoZIhvcNAQEBBQADawAwaAJhAMiJ9L0RjPWKFSLlAN6k/zN1yubfCdnBA\
+         01F9TyKXayol2Ueb383GLjGy\
+     zBs3Cgfg/Qy7fHXraRJtKH2V0+C4XqpzLah9FwrHQGJwXhfTCi2OaEVkFov5imrpq/YBpSodQIDAQAB";
 
 #[test]
 // [RFC 8301 §3.2] test
