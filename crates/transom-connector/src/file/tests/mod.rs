@@ -95,7 +95,8 @@ fn every_mistake_is_told_with_line_and_column_and_what_was_expected() {
         (
             "server_name = 'a b'",
             "line 1, column 15: server_name: \"a b\" stands there, expected is \
-          a domain such as \"mx1.contoso.com\" (a character at octet 1 does not belong into a domain)",
+          a domain such as \"mx1.contoso.com\" (a character at octet 1 does not belong \
+             into a domain)",
         ),
         ("x = 1\nserver_name = 'a'", "line 1, column 1: there is no field x"),
         ("server_name = 'a'\npickup = {}", "line 2, column 10: pickup: path is missing"),

@@ -266,7 +266,9 @@ prop_compose! {
         configuration.send_connectors = send_connectors;
         configuration.accepted_domains = accepted_domains;
         configuration.remote_domains = remote_domains;
-        let server = |(name, cost, port)| OtherServer::new(name).with_link_cost(cost).with_port(port);
+        let server = |(name, cost, port)| {
+            OtherServer::new(name).with_link_cost(cost).with_port(port)
+        };
         configuration.servers = servers.into_iter().map(server).collect();
         configuration.service_limits =
             rate.map(|rate| ServiceLimits::default().with_connection_rate_max(rate))
