@@ -17,11 +17,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use transom::dns::{HickoryResolver, Resolver, Zone};
 use transom::message::HeaderSection;
-use transom_mailauth::dkim::{AuthenticationScan, KeyCache};
+use transom_mailauth::dkim::{AuthenticationScan, DkimAlgorithm, KeyCache};
 use transom_mailauth::policy::{AuthPolicy, Decision};
 use transom_mailauth::results::ResultsStyle;
 use transom_mailauth::spf::SpfOutcome;
 use transom_mailauth::verdicts::{ClientAddress, Facts, Forwarder, Trust, Verdicts};
+use transom_types::Reply;
 
 const HELP: &str = "\
 usage: authenticate --ip IP --helo NAME --from ADDRESS [OPTION..] <MESSAGE
@@ -197,7 +198,7 @@ fn described(verdicts: &Verdicts, decision: &Decision) -> Value {
             "domain": verdict.domain,
             "selector": verdict.selector,
             "identity": verdict.identity,
-            "algorithm": verdict.algorithm.map(|algorithm| algorithm.as_str()),
+            "algorithm": verdict.algorithm.map(DkimAlgorithm::as_str),
             "key_bits": verdict.key_bits,
             "testing": verdict.testing,
         })
@@ -245,7 +246,7 @@ fn described(verdicts: &Verdicts, decision: &Decision) -> Value {
         },
         "decision": {
             "action": decision.action.as_str(),
-            "reply": decision.refusal().map(|reply| reply.to_line()),
+            "reply": decision.refusal().map(Reply::to_line),
             "findings": findings.collect::<Vec<_>>(),
         },
     })

@@ -1,9 +1,10 @@
 //! The example of agents of one's own, as a child process.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
+#![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
-    reason = "tests panic"
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests panic, and wait for the program"
 )]
 
 use std::io::{BufRead, BufReader, Write};

@@ -2,6 +2,7 @@
 //! stranger to somebody else's domain was told of before, and what was told of can be shown.
 #![allow(
     clippy::indexing_slicing,
+    clippy::single_match_else,
     clippy::string_slice,
     clippy::unwrap_used,
     reason = "tests fail by panic"

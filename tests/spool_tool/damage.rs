@@ -89,7 +89,9 @@ fn a_segment_that_was_deleted_is_named_and_the_others_are_served() {
     assert!(checked.stdout.contains(&damage), "{}", checked.stdout);
     let listed = run_on(&spool, &["list", "--short"]);
     assert_eq!(listed.code, Some(1), "{listed:?}");
-    assert_eq!(listed.stderr, format!("spool: {damage}"));
+    let told =
+        format!("spool: {damage}spool: 1 damages may have cost messages; check tells where\n");
+    assert_eq!(listed.stderr, told);
     let left = messages.len() - lost.len();
     assert!(listed.stdout.ends_with(&format!("{left} messages\n")), "{}", listed.stdout);
     assert!(

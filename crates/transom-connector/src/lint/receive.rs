@@ -6,6 +6,7 @@ use super::{Finding, LintContext, LintObject, LintPlace, LintRule};
 use crate::receive::certifies;
 use crate::{
     CheckedConfiguration, ReceiveAuth, ReceiveConnector, ReceiveLimits, ReceiveTls, Rights,
+    SendConnector,
 };
 
 /// RFC 5321 §4.5.3.1.8: recipients that every server takes.
@@ -177,14 +178,17 @@ fn check_size(
     connector: &ReceiveConnector,
     findings: &mut Vec<Finding>,
 ) {
-    let usable = |one: &&crate::SendConnector| one.enabled && config.reach(one).is_some();
+    let usable = |one: &&SendConnector| one.enabled && config.reach(one).is_some();
     let mut largest = None;
     for send in config.send_connectors().iter().filter(usable) {
         let Some(octets) = send.message_octets_max else { return };
         largest = largest.max(Some(octets));
     }
     let taken = connector.limits.message_octets_max;
-    if let Some(largest) = largest.filter(|largest| *largest < taken) {
+    // Exchange's own defaults are a megabyte apart, which surprises nobody who set neither.
+    let defaults = (ReceiveLimits::default().message_octets_max, SendConnector::MESSAGE_OCTETS_MAX);
+    let odd = |largest: &u64| *largest < taken && (taken, *largest) != defaults;
+    if let Some(largest) = largest.filter(odd) {
         findings.push(Finding::warning(
             LintRule::SizeAboveRoutes,
             place(connector, "limits"),
